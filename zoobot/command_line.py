@@ -1,0 +1,80 @@
+"""Command-line programs whose options are files and one section of the settings."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import Any
+
+import pydantic
+
+from zoobot.logs import start_logging
+from zoobot.settings import Section
+
+__all__ = ["option_string", "parse", "parser"]
+
+
+def parser(description: str | None, section: type[Section] | None = None) -> argparse.ArgumentParser:
+    """A parser that knows the options of one section of the settings.
+
+    Parameters
+    ----------
+    description : str
+        The program's docstring.
+    section : subclass of Section, optional
+        Each field becomes an option of the same name, with its docstring as help.
+    """
+    result = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    result.set_defaults(section=section)
+    if section is not None:
+        group = result.add_argument_group(f"settings ({section.__doc__})")
+        for name, field in section.model_fields.items():
+            is_list = getattr(field.annotation, "__origin__", None) is list
+            group.add_argument(
+                _option(name),
+                required=True,
+                metavar="VALUE",
+                nargs="*" if is_list else None,
+                help=(field.description or "").replace("%", "%%"),
+            )
+    return result
+
+
+def parse(program: argparse.ArgumentParser, argv: list[str] | None = None) -> argparse.Namespace:
+    """Start logging, read the command line, and check the settings in it.
+
+    Returns
+    -------
+    argparse.Namespace
+        The program's own options, and ``settings``, the section.
+    """
+    start_logging()
+    args = program.parse_args(argv)
+    if args.section is not None:
+        values = {name: getattr(args, name) for name in args.section.model_fields}
+        try:
+            args.settings = args.section.model_validate(values, strict=False)
+        except pydantic.ValidationError as error:
+            problem = error.errors()[0]
+            name = _option(str(problem["loc"][0])) + ": " if problem["loc"] else ""
+            program.error(f"{name}found {problem['input']!r}. {problem['msg']}")
+    return args
+
+
+def option_string(section: Section) -> str:
+    """A section as sorted command-line options: one string, so that rules can track it."""
+    return " ".join(
+        f"{_option(name)} {_words(value)}".rstrip()
+        for name, value in sorted(section.model_dump().items())
+    )
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _words(value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    return " ".join(shlex.quote(str(v)) for v in values)

@@ -1,0 +1,251 @@
+"""Decision trees: questions, their answers, and which answers lead to which question.
+
+A label column is question + ``_`` + answer, as in ``smooth-or-featured_smooth``. Arrays
+over answers have their last axis in the order of `Schema.label_cols`, in which the
+answers of one question are neighbours.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from zoobot import label_metadata
+
+__all__ = ["Answer", "Question", "Schema", "get_schema"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """One answer of one question."""
+
+    text: str
+    label_col: str
+    index: int
+    """Position in `Schema.label_cols`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """One question, its answers, and the label columns it is asked after."""
+
+    text: str
+    answers: tuple[Answer, ...]
+    asked_after: tuple[Answer, ...]
+
+    @property
+    def start(self) -> int:
+        """Index of the first answer."""
+        return self.answers[0].index
+
+    @property
+    def end(self) -> int:
+        """Index of the last answer, inclusive."""
+        return self.answers[-1].index
+
+    @property
+    def columns(self) -> slice:
+        """Slice of this question's answers in an array over all answers."""
+        return slice(self.start, self.end + 1)
+
+
+class Schema:
+    """A decision tree.
+
+    Parameters
+    ----------
+    tree : dict
+        ``{question: {"answers": [...], "asked_after": [label_col, ...]}}``. A question
+        must come after the questions that lead to it; ``asked_after`` may be left out.
+    name : str
+        Said in errors and stored with models and predictions.
+
+    Raises
+    ------
+    ValueError
+        If a question has fewer than two answers, a label column repeats, or
+        ``asked_after`` names something that is no answer of an earlier question.
+    """
+
+    def __init__(self, tree: dict, *, name: str):
+        self.name = name
+        self.questions: tuple[Question, ...] = _build_questions(tree, name)
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """All answers, in the order of `label_cols`."""
+        return tuple(a for q in self.questions for a in q.answers)
+
+    @property
+    def label_cols(self) -> list[str]:
+        """Label columns, (n_answers,), the order of every array over answers."""
+        return [a.label_col for a in self.answers]
+
+    @property
+    def question_index_groups(self) -> list[tuple[int, int]]:
+        """First and last answer index of each question, inclusive, (n_questions,)."""
+        return [(q.start, q.end) for q in self.questions]
+
+    def proportion_asked(self, vote_fractions: np.ndarray) -> np.ndarray:
+        """Expected fraction of volunteers who are asked each question.
+
+        Parameters
+        ----------
+        vote_fractions : (..., n_answers) float
+            p(answer | asked); each question's fractions sum to 1.
+
+        Returns
+        -------
+        (..., n_questions) float
+            ``p(asked) = sum over the leading answers of p(answer | asked) p(asked)``,
+            1 for a question asked after nothing (Walmsley et al. 2022, section 5).
+        """
+        vote_fractions = np.asarray(vote_fractions)
+        self._check_last_axis(vote_fractions)
+        question_of = {a.index: i for i, q in enumerate(self.questions) for a in q.answers}
+        asked = np.ones((*vote_fractions.shape[:-1], len(self.questions)), vote_fractions.dtype)
+        for i, question in enumerate(self.questions):
+            if question.asked_after:
+                asked[..., i] = sum(
+                    vote_fractions[..., a.index] * asked[..., question_of[a.index]]
+                    for a in question.asked_after
+                )
+        return asked
+
+    def joint_p(self, vote_fractions: np.ndarray) -> np.ndarray:
+        """Expected fraction of volunteers who reach and give each answer.
+
+        Parameters
+        ----------
+        vote_fractions : (..., n_answers) float
+            p(answer | asked).
+
+        Returns
+        -------
+        (..., n_answers) float
+            ``p(answer | asked) p(asked)``.
+        """
+        vote_fractions = np.asarray(vote_fractions)
+        answers_per_question = [len(q.answers) for q in self.questions]
+        asked = np.repeat(self.proportion_asked(vote_fractions), answers_per_question, axis=-1)
+        return vote_fractions * asked
+
+    def _check_last_axis(self, values: np.ndarray) -> None:
+        if values.shape[-1] != len(self.answers):
+            raise ValueError(
+                f"schema {self.name} has {len(self.answers)} answers; found an array of "
+                f"shape {values.shape}, whose last axis should be that long"
+            )
+
+    def to_json(self) -> str:
+        """One line of JSON that `from_json` turns back into this schema."""
+        tree = {
+            q.text: {
+                "answers": [a.text for a in q.answers],
+                "asked_after": [a.label_col for a in q.asked_after],
+            }
+            for q in self.questions
+        }
+        return json.dumps({"name": self.name, "questions": tree})
+
+    @classmethod
+    def from_json(cls, text: str) -> Schema:
+        """The schema that `to_json` wrote."""
+        content = json.loads(text)
+        return cls(content["questions"], name=content["name"])
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Schema:
+        """Read a tree of your own.
+
+        The file maps ``questions`` to a tree as `Schema` takes it. Every word in it is
+        read as text, so answers may be called ``yes``, ``no`` or ``1`` without quotes.
+        """
+        path = Path(path)
+        content = yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # noqa: S506, scalars only
+        if not isinstance(content, dict) or set(content) != {"questions"}:
+            raise ValueError(f"{path}: expected one key, questions, at the top")
+        return cls(content["questions"], name=path.stem)
+
+    def __eq__(self, other: object) -> bool:
+        """Same name, questions, answers and order."""
+        return isinstance(other, Schema) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        """Of the name, questions, answers and order."""
+        return hash(self.to_json())
+
+    def __repr__(self) -> str:
+        """Name and sizes."""
+        return f"Schema({self.name}: {len(self.questions)} questions, {len(self.answers)} answers)"
+
+
+def get_schema(name_or_path: str | Path) -> Schema:
+    """A shipped decision tree by its name, or your own from a YAML file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        ``gz_decals``, ``gz_decals_dr12``, ``gz2``, or a path that ends in .yaml or .yml.
+
+    Raises
+    ------
+    ValueError
+        If it is neither.
+    """
+    text = str(name_or_path)
+    if text in label_metadata.TREES:
+        return Schema(label_metadata.TREES[text], name=text)
+    if Path(text).suffix in {".yaml", ".yml"}:
+        return Schema.from_yaml(text)
+    raise ValueError(
+        f"schema: found {text!r}, expected one of {', '.join(label_metadata.TREES)} "
+        "or a path to a YAML file"
+    )
+
+
+def _build_questions(tree: dict, name: str) -> tuple[Question, ...]:
+    questions: list[Question] = []
+    known: dict[str, Answer] = {}
+    for text, entry in tree.items():
+        _check_entry(entry, where=f"schema {name}, question {text}")
+        asked_after = entry.get("asked_after", [])
+        unknown = [col for col in asked_after if col not in known]
+        if unknown:
+            raise ValueError(
+                f"schema {name}, question {text}: asked_after names {unknown[0]!r}, "
+                "which is no answer of an earlier question (write question_answer)"
+            )
+        answers = tuple(
+            Answer(text=answer, label_col=f"{text}_{answer}", index=len(known) + i)
+            for i, answer in enumerate(entry["answers"])
+        )
+        for answer in answers:
+            if answer.label_col in known:
+                raise ValueError(f"schema {name}: label column {answer.label_col!r} repeats")
+            known[answer.label_col] = answer
+        questions.append(Question(text, answers, tuple(known[col] for col in asked_after)))
+    if not questions:
+        raise ValueError(f"schema {name}: expected at least one question, found none")
+    return tuple(questions)
+
+
+def _check_entry(entry: object, *, where: str) -> None:
+    if not isinstance(entry, dict) or "answers" not in entry:
+        raise ValueError(f"{where}: expected a key, answers")
+    unknown = set(entry) - {"answers", "asked_after"}
+    if unknown:
+        raise ValueError(
+            f"{where}: unknown key {sorted(unknown)[0]!r}, expected answers and asked_after"
+        )
+    answers = entry["answers"]
+    if not isinstance(answers, list) or len(answers) < 2:
+        raise ValueError(f"{where}: expected a list of at least 2 answers, found {answers!r}")
+    if len(set(answers)) < len(answers):
+        raise ValueError(f"{where}: an answer repeats in {answers!r}")
+    if not isinstance(entry.get("asked_after", []), list):
+        raise ValueError(f"{where}: expected asked_after to be a list of label columns")
