@@ -1,0 +1,1 @@
+"""Catalogues, splits, images, shards and HDF5 files."""

@@ -1,0 +1,1 @@
+"""A simulated survey: galaxies whose truth is known, and volunteers who look at them."""

@@ -1,0 +1,1 @@
+"""Dropout passes of the head, and the posterior of the vote fractions."""

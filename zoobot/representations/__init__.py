@@ -1,0 +1,1 @@
+"""Representations of galaxies: the encoder's sweep, and their compression."""
