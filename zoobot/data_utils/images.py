@@ -77,7 +77,7 @@ def check_image(path: str | Path) -> str | None:
 
 
 def _decode(path: str | Path) -> Image.Image:
-    """Decode a whole image, upright; the ValueError of a bad one is the reason alone."""
+    """Decode a whole image, upright; of a bad one, raise the reason alone."""
     _check_file(path)
     try:
         with Image.open(path, formats=_FORMATS) as image:
@@ -101,9 +101,8 @@ def _decode(path: str | Path) -> Image.Image:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except (
-        Exception
-    ):  # Damaged EXIF beside good pixels: shown as stored, as viewers do.
+    except Exception:
+        # Damaged EXIF beside good pixels: shown as stored, as viewers do.
         return image.copy()
 
 
