@@ -1,0 +1,135 @@
+"""Read the TFRecord shards that `zoobot.data_utils.create_shards` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+__all__ = ["get_dataset", "read_columns", "shard_image_size"]
+
+_BANDS = 3
+
+
+def get_dataset(
+    records: Sequence[str | Path],
+    columns_to_save: Sequence[str],
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    seed: int | tf.Tensor = 0,
+    image_size: int | None = None,
+) -> tf.data.Dataset:
+    """Batches of galaxies from shards.
+
+    Parameters
+    ----------
+    records : sequence of path
+        Shards, all with images of one size.
+    columns_to_save : sequence of str
+        Vote columns to read.
+    batch_size : int
+        Galaxies in a batch.
+    shuffle : bool
+        Shuffle galaxies, not only shards; the same `seed` gives the same order.
+    seed : int or () int64 tensor
+        Seed of the order.
+    image_size : int, optional
+        Side of the stored images in pixels, if known; else read from the first shard.
+
+    Returns
+    -------
+    tf.data.Dataset
+        Dicts of ``image`` (batch, size, size, 3) uint8, ``id_str`` (batch,) str, and for
+        each column (batch,) int64.
+
+    Raises
+    ------
+    ValueError
+        If there is no shard, or a file is no shard.
+    """
+    size = shard_image_size(records) if image_size is None else image_size
+    dataset = tf.data.TFRecordDataset([str(path) for path in records])
+    if shuffle:
+        # Encoded records, not decoded images, wait in the buffer: enough for the whole
+        # of a small survey, a good mixture of a large one.
+        dataset = dataset.shuffle(16_384, seed=seed, reshuffle_each_iteration=False)
+    return dataset.batch(batch_size).map(
+        lambda serialized: _parse(serialized, columns_to_save, size),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+
+
+def read_columns(
+    records: Sequence[str | Path], columns: Sequence[str]
+) -> tuple[list[str], np.ndarray]:
+    """Ids and votes in shards, without decoding images.
+
+    Returns
+    -------
+    id_str : (n_galaxies,) list of str
+    votes : (n_galaxies, n_columns) int64
+    """
+    features = _column_features(columns)
+    dataset = tf.data.TFRecordDataset([str(path) for path in records]).batch(1024)
+    ids: list[str] = []
+    votes = []
+    for serialized in dataset:
+        batch = tf.io.parse_example(serialized, features)
+        ids += [id_str.decode() for id_str in batch["id_str"].numpy()]
+        votes.append(np.stack([batch[col].numpy() for col in columns], axis=-1))
+    return ids, np.concatenate(votes)
+
+
+def shard_image_size(records: Sequence[str | Path]) -> int:
+    """Side of the images in shards, in pixels, as the first record says.
+
+    Raises
+    ------
+    ValueError
+        If there is no shard, or the first is empty or has no such record.
+    """
+    if not records:
+        raise ValueError("shards: found none, expected at least one TFRecord file")
+    for serialized in tf.data.TFRecordDataset(str(records[0])).take(1):
+        example = tf.train.Example.FromString(serialized.numpy())
+        if "size" in example.features.feature:
+            return example.features.feature["size"].int64_list.value[0]
+    raise ValueError(
+        f"{records[0]}: expected records with image, id_str, encoding and size; found none"
+    )
+
+
+def _column_features(columns: Sequence[str]) -> dict:
+    features = {column: tf.io.FixedLenFeature([], tf.int64) for column in columns}
+    return features | {"id_str": tf.io.FixedLenFeature([], tf.string)}
+
+
+def _parse(serialized: tf.Tensor, columns: Sequence[str], size: int) -> dict[str, tf.Tensor]:
+    image_features = {
+        "image": tf.io.FixedLenFeature([], tf.string),
+        "encoding": tf.io.FixedLenFeature([], tf.string),
+        "size": tf.io.FixedLenFeature([], tf.int64),
+    }
+    batch = tf.io.parse_example(serialized, image_features | _column_features(columns))
+    tf.debugging.assert_equal(
+        batch.pop("size"), tf.cast(size, tf.int64), message="shards hold images of several sizes"
+    )
+    is_jpeg = tf.equal(batch.pop("encoding")[0], "jpeg")
+    batch["image"] = tf.cond(
+        is_jpeg,
+        lambda: _decode_jpegs(batch["image"], size),
+        lambda: tf.reshape(tf.io.decode_raw(batch["image"], tf.uint8), [-1, size, size, _BANDS]),
+    )
+    return batch
+
+
+def _decode_jpegs(encoded: tf.Tensor, size: int) -> tf.Tensor:
+    def decode(image: tf.Tensor) -> tf.Tensor:
+        # The exact inverse transform: the default saves time by errors of several levels.
+        return tf.io.decode_jpeg(image, channels=_BANDS, dct_method="INTEGER_ACCURATE")
+
+    images = tf.map_fn(decode, encoded, fn_output_signature=tf.uint8, parallel_iterations=4)
+    return tf.ensure_shape(images, [None, size, size, _BANDS])

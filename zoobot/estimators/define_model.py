@@ -1,0 +1,173 @@
+"""The encoder (image to representation) and the head (representation to concentrations)."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from zoobot.estimators.layers import AlwaysOnDropout, Concentrations, FusedBatchNormalization
+from zoobot.estimators.model_card import Head
+from zoobot.files import written_whole
+
+__all__ = [
+    "get_encoder",
+    "get_head",
+    "head_arrays",
+    "load_encoder",
+    "save_encoder",
+    "weights_digest",
+]
+
+# What keras.applications builds in; a given rate is applied in proportion.
+_KERAS_DROP_CONNECT_RATE = 0.2
+
+
+def get_encoder(
+    architecture: str,
+    *,
+    input_size: int,
+    channels: int,
+    drop_connect_rate: float = 0.2,
+    batch_norm_momentum: float = 0.99,
+) -> keras.Model:
+    """An EfficientNet that turns images into representations.
+
+    Parameters
+    ----------
+    architecture : str
+        Name of an EfficientNet in keras.applications, as EfficientNetB0.
+    input_size : int
+        Side of the images, pixels.
+    channels : int
+        1 for greyscale, 3 for colour.
+    drop_connect_rate : float
+        Share of residual branches dropped in the last block, in training only.
+    batch_norm_momentum : float
+        Momentum of the moving averages of batch normalisation.
+
+    Returns
+    -------
+    keras.Model
+        (batch, input_size, input_size, channels) float32 in 0-1 to (batch, n_features)
+        float32; 1280 features for EfficientNetB0. No rescaling in front.
+
+    Raises
+    ------
+    ValueError
+        If keras.applications has no EfficientNet of that name.
+
+    References
+    ----------
+    Tan & Le 2019, arXiv 1905.11946.
+    """
+    known = [name for name in dir(keras.applications) if name.startswith("EfficientNet")]
+    if architecture not in known:
+        raise ValueError(
+            f"architecture: found {architecture!r}, expected one of {', '.join(known)}"
+        )
+    plain = getattr(keras.applications, architecture)(
+        include_top=False,
+        weights=None,
+        pooling="avg",
+        input_shape=(input_size, input_size, channels),
+    )
+
+    def replace(layer: keras.layers.Layer) -> keras.layers.Layer:
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization):
+            return keras.layers.Identity(name=layer.name)
+        if isinstance(layer, keras.layers.BatchNormalization):
+            return FusedBatchNormalization.from_config(
+                config | {"momentum": batch_norm_momentum}
+            )
+        if isinstance(layer, keras.layers.Dropout):
+            config["rate"] *= drop_connect_rate / _KERAS_DROP_CONNECT_RATE
+        return type(layer).from_config(config)
+
+    return keras.models.clone_model(plain, clone_function=replace)
+
+
+def get_head(
+    *,
+    n_features: int,
+    n_answers: int,
+    dropout_rate: float,
+    concentration_min: float,
+    concentration_max: float,
+    start_at: np.ndarray | None = None,
+) -> keras.Model:
+    """Dropout that is always on, one dense layer, and the range of the concentrations.
+
+    Parameters
+    ----------
+    n_features, n_answers : int
+        Length of a representation, and number of answers.
+    dropout_rate : float
+        Share of the features dropped.
+    concentration_min, concentration_max : float
+        Range of the concentrations.
+    start_at : (n_answers,) float, optional
+        Concentrations that the untrained head predicts for the mean galaxy. Starting at
+        the best constant prediction saves the epochs that find it.
+
+    Returns
+    -------
+    keras.Model
+        (batch, n_features) to (batch, n_answers) float32.
+    """
+    width = concentration_max - concentration_min
+    bias = np.zeros(n_answers)
+    if start_at is not None:
+        share = np.clip((start_at - concentration_min) / width, 1e-3, 1 - 1e-3)
+        bias = np.log(share / (1 - share))
+    return keras.Sequential(
+        [
+            keras.Input((n_features,)),
+            AlwaysOnDropout(dropout_rate, name="dropout"),
+            keras.layers.Dense(
+                n_answers,
+                bias_initializer=keras.initializers.Constant(bias),
+                dtype="float32",
+                name="dense",
+            ),
+            Concentrations(low=concentration_min, high=concentration_max, name="concentrations"),
+        ],
+        name="head",
+    )
+
+
+def head_arrays(head: keras.Model) -> Head:
+    """The head's dense layer as arrays."""
+    kernel, bias = head.get_layer("dense").get_weights()
+    return Head(kernel=kernel, bias=bias)
+
+
+def weights_digest(encoder: keras.Model, head: Head) -> str:
+    """Hexadecimal sha256 of all weights: equal for models that predict the same."""
+    digest = hashlib.sha256()
+    for array in [*encoder.get_weights(), head.kernel, head.bias]:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def save_encoder(folder: str | Path, encoder: keras.Model) -> None:
+    """Write ``encoder.keras`` in a model folder."""
+    with written_whole(Path(folder, "encoder.keras")) as path:
+        encoder.save(path)
+
+
+def load_encoder(folder: str | Path) -> keras.Model:
+    """Read ``encoder.keras`` from a model folder, without running code found in it.
+
+    Raises
+    ------
+    ValueError
+        If it is not there.
+    """
+    path = Path(folder, "encoder.keras")
+    if not path.is_file():
+        raise ValueError(f"{folder}: expected a model folder with encoder.keras, found none")
+    return keras.models.load_model(path, compile=False, safe_mode=True)

@@ -1,0 +1,109 @@
+"""Deterministic changes to images between the file and the network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+__all__ = ["PreprocessingConfig", "preprocess_dataset", "preprocess_images"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreprocessingConfig:
+    """Choices that training, validation and prediction must share.
+
+    Parameters
+    ----------
+    label_cols : sequence of str
+        Columns that become the labels, in this order; empty for images without labels.
+    input_size : int
+        Side of the images in the dataset, pixels.
+    normalise_from_uint8 : bool
+        Divide by 255: 0-255 becomes 0-1.
+    make_greyscale : bool
+        Average over the bands into one channel.
+    permute_channels : bool
+        Shuffle the bands of each image at random; of no use with `make_greyscale`.
+    """
+
+    label_cols: Sequence[str]
+    input_size: int
+    normalise_from_uint8: bool = True
+    make_greyscale: bool = True
+    permute_channels: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a contradiction."""
+        if self.make_greyscale and self.permute_channels:
+            raise ValueError(
+                "permute_channels: found True with make_greyscale True, expected at most "
+                "one of them, as one channel has no order"
+            )
+
+
+def preprocess_images(images: tf.Tensor, config: PreprocessingConfig) -> tf.Tensor:
+    """Turn stored pixels into what the network takes.
+
+    Parameters
+    ----------
+    images : (batch, size, size, bands) uint8
+    config : PreprocessingConfig
+
+    Returns
+    -------
+    (batch, size, size, channels) float32, 0-1 if normalised
+
+    Raises
+    ------
+    ValueError
+        If the images are not of the configured size.
+    """
+    if images.shape[1] != config.input_size or images.shape[2] != config.input_size:
+        raise ValueError(
+            f"images: found {images.shape[1]} x {images.shape[2]} pixels, "
+            f"expected {config.input_size} x {config.input_size}"
+        )
+    images = tf.cast(images, tf.float32)
+    if config.normalise_from_uint8:
+        images = images / 255
+    if config.make_greyscale:
+        images = tf.reduce_mean(images, axis=-1, keepdims=True)
+    if config.permute_channels:
+        images = tf.map_fn(_permute_bands, images)
+    return images
+
+
+def _permute_bands(image: tf.Tensor) -> tf.Tensor:
+    return tf.gather(image, tf.random.shuffle(tf.range(image.shape[-1])), axis=-1)
+
+
+def preprocess_dataset(dataset: tf.data.Dataset, config: PreprocessingConfig) -> tf.data.Dataset:
+    """Turn batches of galaxies into what ``model.fit`` or ``model.predict`` takes.
+
+    Parameters
+    ----------
+    dataset : tf.data.Dataset
+        Batches as `zoobot.data_utils` gives them: a dict with ``image`` and columns.
+    config : PreprocessingConfig
+
+    Returns
+    -------
+    tf.data.Dataset
+        (images, labels), or images alone without `label_cols`. Labels are
+        (batch, n_label_cols) float32.
+    """
+
+    def preprocess(batch: dict[str, tf.Tensor]):
+        images = preprocess_images(batch["image"], config)
+        if not config.label_cols:
+            return images
+        return images, stack_labels(batch, config.label_cols)
+
+    return dataset.map(preprocess, num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def stack_labels(batch: dict[str, tf.Tensor], label_cols: Sequence[str]) -> tf.Tensor:
+    """The label columns of a batch as one array, (batch, n_label_cols) float32."""
+    return tf.stack([tf.cast(batch[col], tf.float32) for col in label_cols], axis=-1)

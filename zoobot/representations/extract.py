@@ -1,0 +1,110 @@
+"""The encoder's one sweep over images: a representation for every galaxy."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from zoobot.data_utils import hdf5
+from zoobot.data_utils.image_datasets import get_image_dataset
+from zoobot.estimators.augmentation import center_view
+from zoobot.estimators.define_model import load_encoder
+from zoobot.estimators.model_card import ModelCard, load_card
+from zoobot.logs import track
+from zoobot.preprocess import PreprocessingConfig, preprocess_images
+from zoobot.settings import ExtractRepresentations
+
+__all__ = ["extract_representations", "sweep"]
+
+log = logging.getLogger(__name__)
+
+
+def extract_representations(
+    chunk: str | Path,
+    *,
+    model_folder: str | Path,
+    representations: str | Path,
+    settings: ExtractRepresentations,
+) -> None:
+    """Sweep the encoder over one chunk of galaxies and write an HDF5 file.
+
+    Parameters
+    ----------
+    chunk : path
+        Parquet table with id_str and file_loc.
+    model_folder : path
+        A trained model.
+    representations : path
+        HDF5 file to write: ``representations`` (n_galaxies, n_features) float32.
+    settings : ExtractRepresentations
+    """
+    galaxies = pd.read_parquet(chunk)
+    card = load_card(model_folder)
+    encoder = load_encoder(model_folder)
+    blocks = sweep(encoder, galaxies["file_loc"], card=card, batch_size=settings.batch_size)
+    with hdf5.create(
+        representations,
+        dataset="representations",
+        id_str=galaxies["id_str"],
+        label_cols=[f"feat_{i}" for i in range(card.n_features)],
+        attributes={
+            "model_digest": card.weights_digest,
+            "schema": card.schema.to_json(),
+            "versions": json.dumps({"zoobot": importlib.metadata.version("zoobot")}),
+        },
+    ) as values:
+        start = 0
+        for block in blocks:
+            values[start : start + len(block)] = block
+            start += len(block)
+    log.info("wrote representations of %d galaxies to %s", len(galaxies), representations)
+
+
+def sweep(
+    encoder: keras.Model, paths: Sequence[str], *, card: ModelCard, batch_size: int
+) -> Iterator[np.ndarray]:
+    """Representations of image files, batch by batch, in the order given.
+
+    The galaxies are seen at the scale the model was trained at: the card's image size,
+    crop and input size.
+
+    Parameters
+    ----------
+    encoder : keras.Model
+    paths : (n_galaxies,) sequence of str
+        Image files.
+    card : ModelCard
+        Of the encoder's model.
+    batch_size : int
+        Galaxies that go through the encoder together.
+
+    Yields
+    ------
+    (batch, n_features) float32
+    """
+    config = PreprocessingConfig(
+        label_cols=[], input_size=card.image_size_px, make_greyscale=card.greyscale
+    )
+
+    def view(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        return center_view(
+            preprocess_images(batch["image"], config),
+            crop_size=card.crop_size_px,
+            input_size=card.input_size_px,
+        )
+
+    images = get_image_dataset(
+        list(paths), requested_img_size=card.image_size_px, batch_size=batch_size
+    )
+    images = images.map(view, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    encode = tf.function(encoder, reduce_retracing=True)
+    for batch in track(images, total=len(paths), what="galaxies", size=batch_size):
+        yield encode(batch, training=False).numpy()

@@ -1,0 +1,113 @@
+"""Fit a model: epochs, early stopping, history."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+__all__ = ["TrainConfig", "train_estimator"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long to train, and where to keep the record.
+
+    Parameters
+    ----------
+    log_dir : path
+        Folder for ``history.csv`` and the TensorBoard log.
+    epochs : int
+        Most epochs.
+    patience : int
+        Epochs without a lower validation loss after which training stops.
+    """
+
+    log_dir: str | Path
+    epochs: int = 50
+    patience: int = 10
+
+
+def train_estimator(
+    model: keras.Model,
+    train_config: TrainConfig,
+    train_dataset: tf.data.Dataset,
+    test_dataset: tf.data.Dataset,
+    *,
+    steps_per_epoch: int | None = None,
+) -> keras.callbacks.History:
+    """Fit a compiled model, and leave it with the weights of its best epoch.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Compiled.
+    train_config : TrainConfig
+    train_dataset, test_dataset : tf.data.Dataset
+        (images, labels) to train on, and to choose the best epoch: validation galaxies,
+        never those of the final evaluation.
+    steps_per_epoch : int, optional
+        Batches in an epoch, if `train_dataset` runs over several epochs.
+
+    Returns
+    -------
+    keras.callbacks.History
+        ``history`` maps each metric to one value an epoch.
+
+    Raises
+    ------
+    ValueError
+        If the loss was not a number at the first step.
+    """
+    folder = Path(train_config.log_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    history = model.fit(
+        train_dataset,
+        validation_data=test_dataset,
+        epochs=train_config.epochs,
+        steps_per_epoch=steps_per_epoch,
+        shuffle=False,  # the dataset shuffles
+        verbose=0,
+        callbacks=[
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.EarlyStopping(
+                patience=train_config.patience, restore_best_weights=True
+            ),
+            _EpochLines(train_config.epochs),
+            keras.callbacks.CSVLogger(str(folder / "history.csv")),
+            keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+        ],
+    )
+    if not history.history.get("val_loss"):
+        raise ValueError("training stopped in its first epoch: the loss is not a number")
+    return history
+
+
+class _EpochLines(keras.callbacks.Callback):
+    """A log line an epoch, and the learning rate and seconds in the history."""
+
+    def __init__(self, epochs: int):
+        super().__init__()
+        self.epochs = epochs
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.start = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        logs = {} if logs is None else logs
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs["seconds"] = time.monotonic() - self.start
+        log.info(
+            "epoch %d of %d: loss %.4f, validation loss %.4f, %.1f s",
+            epoch + 1,
+            self.epochs,
+            logs["loss"],
+            logs["val_loss"],
+            logs["seconds"],
+        )
