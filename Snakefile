@@ -1,0 +1,41 @@
+# From a catalogue of galaxies to their morphology. `rules/` says which file comes from
+# which, `workflow_scripts/` what is run, `zoobot/` how.
+
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# This checkout's library, whatever else is installed under its name.
+sys.path.insert(0, workflow.basedir)
+
+
+configfile: workflow.source_path("config.yaml")
+
+
+include: "rules/code_digest.py"
+include: "rules/common.smk"
+include: "rules/catalog.smk"
+include: "rules/training.smk"
+include: "rules/representations.smk"
+include: "rules/predictions.smk"
+include: "rules/rings.smk"
+include: "rules/evaluation.smk"
+
+
+rule all:
+    """Every result of the survey."""
+    default_target: True
+    input:
+        "results/report.html",
+        f"results/predictions/{settings.run_name}_vote_fractions.parquet",
+        f"results/rings/{settings.run_name}_rings.parquet",
+        f"{PCA}.parquet",
+
+
+onsuccess:
+    headline = Path("results/headline.txt")
+    if headline.is_file():
+        print(headline.read_text())

@@ -1,0 +1,71 @@
+"""What the rules share: checked settings, and the files whose number the data decides."""
+
+import os
+from pathlib import Path
+
+from zoobot.command_line import option_string
+from zoobot.settings import read_settings
+
+try:
+    settings = read_settings(config)
+except ValueError as error:
+    raise WorkflowError(str(error)) from None
+
+# Jobs run this interpreter and this library, unless each has its own software (--sdm).
+if not workflow.deployment_settings.deployment_method:
+    shell.prefix(f"export PATH='{Path(sys.executable).parent}':$PATH; ")
+os.environ["PYTHONPATH"] = workflow.basedir
+
+
+def in_data_folder(paths):
+    """Paths of the settings as the rules see them."""
+    return [os.path.normpath(os.path.join(settings.data_folder, path)) for path in paths]
+
+
+def schema_file():
+    """The YAML file of a user's own decision tree, whose edits must rerun; else nothing."""
+    name = settings.schema_name
+    return [name] if name.endswith((".yaml", ".yml")) else []
+
+
+def shards(split):
+    """An input function: the shards of one split, once split_catalog has run."""
+
+    def of_split(wildcards):
+        folder = checkpoints.split_catalog.get().output.shards
+        pattern = os.path.join(folder, f"{split}_{{index,[0-9]+}}.parquet")
+        return expand(
+            "results/shards/{split}/s{size}_shard_{index}.tfrecord",
+            split=split,
+            size=settings.write_shards.image_size_px,
+            index=sorted(glob_wildcards(pattern).index, key=int),
+        )
+
+    return of_split
+
+
+def of_all_chunks(path):
+    """An input function: a path for each chunk, once chunk_catalog has run."""
+
+    def of_chunks(wildcards):
+        folder = checkpoints.chunk_catalog.get().output.chunks
+        pattern = os.path.join(folder, "{index,[0-9]+}.parquet")
+        index = sorted(glob_wildcards(pattern).index, key=int)
+        return expand(path, run_name=settings.run_name, index=index)
+
+    return of_chunks
+
+
+MEMBERS = range(settings.n_models)
+PCA = (
+    f"results/representations/{settings.run_name}"
+    f"_pca{settings.compress_representations.n_components}"
+)
+
+
+wildcard_constraints:
+    index=r"[0-9]+",
+    member=r"[0-9]+",
+    size=r"[0-9]+",
+    split="train|val|test",
+    run_name=r"[A-Za-z0-9][A-Za-z0-9_.-]*",

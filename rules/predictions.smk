@@ -1,0 +1,48 @@
+rule predict:
+    """Dropout passes of every member's head over one chunk's representations."""
+    input:
+        representations=expand(
+            "results/representations/{{run_name}}/{member}/{{run_name}}_{{index}}.hdf5",
+            member=MEMBERS,
+        ),
+        heads=expand("results/models/{{run_name}}/{member}/head.npz", member=MEMBERS),
+        cards=expand("results/models/{{run_name}}/{member}/card.json", member=MEMBERS),
+    output:
+        "results/predictions/{run_name}/{run_name}_{index}.hdf5",
+    log:
+        "results/logs/predict_{run_name}_{index}.log",
+    benchmark:
+        "results/benchmarks/predict_{run_name}_{index}.tsv"
+    conda:
+        "../envs/zoobot.yaml"
+    params:
+        models=expand("results/models/{run_name}/{member}", run_name=settings.run_name, member=MEMBERS),
+        settings=option_string(settings.predict),
+        code=code_digest("predict"),
+    shell:
+        "python {workflow.basedir}/workflow_scripts/predict.py "
+        "--representations {input.representations} --models {params.models} "
+        "--predictions {output} {params.settings} > {log} 2>&1"
+
+
+rule summarise_predictions:
+    """Mean, interval and proportion asked of every answer, as tables."""
+    input:
+        of_all_chunks("results/predictions/{run_name}/{run_name}_{index}.hdf5"),
+    output:
+        parquet="results/predictions/{run_name}_vote_fractions.parquet",
+        csv="results/predictions/{run_name}_vote_fractions.csv",
+    log:
+        "results/logs/summarise_predictions_{run_name}.log",
+    benchmark:
+        "results/benchmarks/summarise_predictions_{run_name}.tsv"
+    conda:
+        "../envs/zoobot.yaml"
+    threads: 64
+    params:
+        settings=option_string(settings.summarise_predictions),
+        code=code_digest("summarise_predictions"),
+    shell:
+        "python {workflow.basedir}/workflow_scripts/summarise_predictions.py "
+        "--predictions {input} --parquet {output.parquet} --csv {output.csv} "
+        "--threads {threads} {params.settings} > {log} 2>&1"

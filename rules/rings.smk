@@ -1,0 +1,112 @@
+rule prepare_ring_catalog:
+    """Label galaxies as rings or not by the cuts; list the rest with reasons."""
+    input:
+        catalogs=in_data_folder(settings.prepare_ring_catalog.catalogs),
+        labelled="results/catalog/labelled.parquet",
+        unlabelled="results/catalog/unlabelled.parquet",
+    output:
+        catalog="results/rings/catalog.csv",
+        rejected="results/rings/rejected.csv",
+    log:
+        "results/logs/prepare_ring_catalog.log",
+    benchmark:
+        "results/benchmarks/prepare_ring_catalog.tsv"
+    conda:
+        "../envs/zoobot.yaml"
+    params:
+        settings=option_string(settings.prepare_ring_catalog),
+        split=(
+            f"--split-train {settings.split_catalog.train} "
+            f"--split-val {settings.split_catalog.val} "
+            f"--split-seed {settings.split_catalog.seed}"
+        ),
+        data_folder=f"--data-folder {settings.data_folder}",
+        code=code_digest("prepare_ring_catalog"),
+    shell:
+        "python {workflow.basedir}/workflow_scripts/prepare_ring_catalog.py "
+        "--survey {input.labelled} {input.unlabelled} {params.data_folder} "
+        "--catalog {output.catalog} --rejected {output.rejected} "
+        "{params.split} {params.settings} > {log} 2>&1"
+
+
+rule finetune_rings:
+    """Train the ring finder on member 0 and measure it on held-out galaxies."""
+    input:
+        catalog="results/rings/catalog.csv",
+        representations=of_all_chunks(
+            "results/representations/{run_name}/0/{run_name}_{index}.hdf5"
+        ),
+        encoder="results/models/{run_name}/0/encoder.keras",
+        card="results/models/{run_name}/0/card.json",
+    output:
+        head="results/rings/{run_name}/head.keras",
+        encoder="results/rings/{run_name}/encoder.keras",
+        card="results/rings/{run_name}/card.json",
+        metrics="results/rings/{run_name}/metrics.json",
+        held_out="results/rings/{run_name}/held_out.csv",
+    log:
+        "results/logs/finetune_rings_{run_name}.log",
+    benchmark:
+        "results/benchmarks/finetune_rings_{run_name}.tsv"
+    conda:
+        "../envs/zoobot.yaml"
+    threads: 64
+    resources:
+        gpu=1,
+    params:
+        settings=option_string(settings.finetune_rings),
+        code=code_digest("finetune_rings"),
+    shell:
+        "python {workflow.basedir}/workflow_scripts/finetune_rings.py "
+        "--catalog {input.catalog} --representations {input.representations} "
+        "--model results/models/{wildcards.run_name}/0 "
+        "--rings results/rings/{wildcards.run_name} {params.settings} > {log} 2>&1"
+
+
+rule find_rings:
+    """Ring probability of every galaxy in one chunk."""
+    input:
+        chunk="results/catalog/chunks/{index}.parquet",
+        representations="results/representations/{run_name}/0/{run_name}_{index}.hdf5",
+        head="results/rings/{run_name}/head.keras",
+        encoder="results/rings/{run_name}/encoder.keras",
+        card="results/rings/{run_name}/card.json",
+    output:
+        "results/rings/{run_name}/{run_name}_{index}.parquet",
+    log:
+        "results/logs/find_rings_{run_name}_{index}.log",
+    benchmark:
+        "results/benchmarks/find_rings_{run_name}_{index}.tsv"
+    conda:
+        "../envs/zoobot.yaml"
+    threads: 64
+    resources:
+        gpu=0 if settings.finetune_rings.unfreeze == "none" else 1,
+    params:
+        settings=option_string(settings.finetune_rings),
+        code=code_digest("find_rings"),
+    shell:
+        "python {workflow.basedir}/workflow_scripts/find_rings.py "
+        "--chunk {input.chunk} --representations {input.representations} "
+        "--rings results/rings/{wildcards.run_name} --table {output} "
+        "{params.settings} > {log} 2>&1"
+
+
+rule summarise_rings:
+    """Every galaxy's ring probability as one table, most likely rings first."""
+    input:
+        of_all_chunks("results/rings/{run_name}/{run_name}_{index}.parquet"),
+    output:
+        parquet="results/rings/{run_name}_rings.parquet",
+        csv="results/rings/{run_name}_rings.csv",
+    log:
+        "results/logs/summarise_rings_{run_name}.log",
+    benchmark:
+        "results/benchmarks/summarise_rings_{run_name}.tsv"
+    conda:
+        "../envs/zoobot.yaml"
+    params:
+        code=code_digest("summarise_rings"),
+    shell:
+        "python {workflow.basedir}/workflow_scripts/summarise_rings.py "
+        "--tables {input} --parquet {output.parquet} --csv {output.csv} > {log} 2>&1"

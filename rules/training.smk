@@ -1,0 +1,53 @@
+rule write_shards:
+    """Store the images and votes of some galaxies as one TFRecord."""
+    input:
+        "results/catalog/shards/{split}_{index}.parquet",
+    output:
+        "results/shards/{split}/s{size}_shard_{index}.tfrecord",
+    log:
+        "results/logs/write_shards_{split}_s{size}_{index}.log",
+    benchmark:
+        "results/benchmarks/write_shards_{split}_s{size}_{index}.tsv"
+    conda:
+        "../envs/zoobot.yaml"
+    threads: 4
+    params:
+        settings=option_string(settings.write_shards),
+        code=code_digest("write_shards"),
+    shell:
+        "python {workflow.basedir}/workflow_scripts/write_shards.py "
+        "--catalog {input} --shard {output} --threads {threads} "
+        "{params.settings} > {log} 2>&1"
+
+
+rule train:
+    """Train one member of the ensemble."""
+    input:
+        train=shards("train"),
+        val=shards("val"),
+        schema=schema_file(),
+    output:
+        encoder="results/models/{run_name}/{member}/encoder.keras",
+        head="results/models/{run_name}/{member}/head.npz",
+        card="results/models/{run_name}/{member}/card.json",
+        history="results/models/{run_name}/{member}/history.csv",
+    log:
+        "results/logs/train_{run_name}_{member}.log",
+    benchmark:
+        "results/benchmarks/train_{run_name}_{member}.tsv"
+    conda:
+        "../envs/zoobot.yaml"
+    threads: 64
+    resources:
+        gpu=1,
+    params:
+        settings=option_string(settings.train),
+        schema=f"--schema {settings.schema_name}",
+        code=code_digest("train"),
+    shell:
+        "python {workflow.basedir}/workflow_scripts/train.py "
+        "--train-shards {input.train} --val-shards {input.val} "
+        "{params.schema:q} --member {wildcards.member} "
+        "--model results/models/{wildcards.run_name}/{wildcards.member} "
+        "--tensorboard results/logs/tensorboard/{wildcards.run_name}/{wildcards.member} "
+        "{params.settings} > {log} 2>&1"

@@ -1,0 +1,26 @@
+"""Sweep a model's encoder over one chunk of galaxies and write representations."""
+
+from pathlib import Path
+
+from zoobot import command_line
+from zoobot.representations import extract
+from zoobot.settings import ExtractRepresentations
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the command line and call the library."""
+    parser = command_line.parser(__doc__, ExtractRepresentations)
+    parser.add_argument("--chunk", type=Path, required=True, help="table of galaxies, parquet")
+    parser.add_argument("--model", type=Path, required=True, help="model folder")
+    parser.add_argument("--representations", type=Path, required=True, help="HDF5 to write")
+    args = command_line.parse(parser, argv)
+    extract.extract_representations(
+        args.chunk,
+        model_folder=args.model,
+        representations=args.representations,
+        settings=args.settings,
+    )
+
+
+if __name__ == "__main__":
+    main()

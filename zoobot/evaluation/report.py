@@ -1,0 +1,132 @@
+"""One page of headline figures and pictures, and the same figures as text."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from zoobot.data_utils.images import load_image
+from zoobot.evaluation.figures import plot_histories
+from zoobot.evaluation.report_template import HEADLINE, PAGE
+from zoobot.files import written_whole
+
+__all__ = ["ReportInputs", "write_report"]
+
+log = logging.getLogger(__name__)
+
+_N_RINGS_SHOWN = 16
+_THUMBNAIL_PX = 96
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportInputs:
+    """The files that the report reads, all results of earlier stages."""
+
+    metrics: Path
+    """csv, one row a question and ``all``."""
+    metrics_figure: Path
+    histories: Sequence[Path]
+    """Training history of each member, csv."""
+    variance: Path
+    """Explained variance of the principal components, csv."""
+    variance_figure: Path
+    compressed: Path
+    """The compressed representations, parquet."""
+    ring_metrics: Path
+    """json, ``stage_1`` and ``final``."""
+    rings: Path
+    """Every galaxy's ring probability, parquet, most likely first."""
+    survey: Sequence[Path]
+    """Tables of the galaxies with and without labels, parquet."""
+    rejected: Path
+    """Rows that were left out, csv."""
+
+
+def write_report(
+    inputs: ReportInputs, *, run_name: str, html: str | Path, headline: str | Path
+) -> None:
+    """Write the report.
+
+    Parameters
+    ----------
+    inputs : ReportInputs
+    run_name : str
+        Said in the title.
+    html : path
+        Page to write; its pictures are inside it.
+    headline : path
+        Text to write.
+    """
+    figures = _figures(inputs, run_name=run_name, results=Path(html).resolve().parent)
+    with written_whole(headline) as path:
+        path.write_text(_render(HEADLINE, figures, escape=False))
+    pictures = {
+        "metrics": _embed(Path(inputs.metrics_figure).read_bytes()),
+        "variance": _embed(Path(inputs.variance_figure).read_bytes()),
+        "histories": _embed(plot_histories(inputs.histories)),
+        "rings": _embed(_ring_gallery(inputs)),
+    }
+    with written_whole(html) as path:
+        path.write_text(_render(PAGE, figures | {"pictures": pictures}, escape=True))
+    log.info("wrote %s and %s", html, headline)
+
+
+def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
+    metrics = pd.read_csv(inputs.metrics, index_col=0)
+    labelled, unlabelled = (len(pd.read_parquet(path, columns=[])) for path in inputs.survey)
+    return {
+        "run_name": run_name,
+        "results": results,
+        "n_labelled": labelled,
+        "n_unlabelled": unlabelled,
+        "n_rejected": len(pd.read_csv(inputs.rejected, dtype=str)),
+        "overall": metrics.loc["all"].to_dict(),
+        "questions": [
+            {"name": name, **row.to_dict()} for name, row in metrics.drop("all").iterrows()
+        ],
+        "n_components": len(pd.read_csv(inputs.variance)),
+        "variance_kept": pd.read_csv(inputs.variance)["cumulative"].iloc[-1],
+        "rings": json.loads(Path(inputs.ring_metrics).read_text()),
+    }
+
+
+def _ring_gallery(inputs: ReportInputs) -> bytes:
+    """The most likely rings of the survey, side by side, as png."""
+    galaxies = pd.concat([pd.read_parquet(p, columns=["id_str", "file_loc"]) for p in inputs.survey])
+    shown = pd.read_parquet(inputs.rings).head(_N_RINGS_SHOWN).merge(galaxies, on="id_str")
+    tiles = [load_image(path, size_px=_THUMBNAIL_PX) for path in shown["file_loc"]]
+    rows = [np.concatenate(tiles[i : i + 8], axis=1) for i in range(0, len(tiles) // 8 * 8, 8)]
+    picture = np.concatenate(rows or [np.concatenate(tiles, axis=1)], axis=0)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _embed(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def _render(template: str, values: dict, *, escape: bool) -> str:
+    environment = jinja2.Environment(
+        autoescape=escape,  # ids and names come from strangers' catalogues
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = _number
+    return environment.from_string(template).render(values)
+
+
+def _number(value: float, digits: int = 3) -> str:
+    """A figure, or a dash where no galaxy gives one."""
+    return "-" if value is None or np.isnan(value) else f"{value:.{digits}f}"

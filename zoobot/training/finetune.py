@@ -1,0 +1,264 @@
+"""Finetune a trained model for a yes-or-no question, as: is this galaxy a ring?
+
+Stage 1 trains a new head on stored representations, in seconds. Stage 2 trains the last
+blocks of the encoder (or all of it) together with that head on images, at a low learning
+rate; batch normalisation stays frozen, as a few hundred galaxies would spoil its averages.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Literal
+
+import keras
+import numpy as np
+import pandas as pd
+import tensorflow as tf
+
+from zoobot.data_utils.image_datasets import get_image_dataset
+from zoobot.estimators.augmentation import center_view, random_view
+from zoobot.estimators.define_model import get_binary_head
+from zoobot.estimators.model_card import ModelCard
+from zoobot.preprocess import PreprocessingConfig, preprocess_images
+from zoobot.settings import FinetuneRings
+
+__all__ = ["balance", "correct_prior", "train_encoder", "train_head", "unfreeze"]
+
+log = logging.getLogger(__name__)
+
+
+def balance(labels: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
+    """Rows in which both classes are equally frequent: the rarer one repeats.
+
+    Parameters
+    ----------
+    labels : (n_galaxies,) int, 0 or 1
+    rng : np.random.Generator
+        Chooses which galaxies repeat once more than others, and the order.
+
+    Returns
+    -------
+    (n_rows,) int
+        Indices into `labels`, shuffled. Every galaxy is in it at least once.
+    """
+    classes = [np.flatnonzero(labels == label) for label in (0, 1)]
+    n_most = max(len(rows) for rows in classes)
+    repeated = []
+    for rows in classes:
+        n_more = n_most % len(rows)
+        repeated += [np.tile(rows, n_most // len(rows)), rng.choice(rows, n_more, replace=False)]
+    return rng.permutation(np.concatenate(repeated))
+
+
+def train_head(
+    representations: dict[str, np.ndarray],
+    *,
+    labels: dict[str, np.ndarray],
+    settings: FinetuneRings,
+) -> keras.Model:
+    """Stage 1: a new head on representations, the encoder frozen.
+
+    Parameters
+    ----------
+    representations : dict
+        ``train`` and ``val``: (n_galaxies, n_features) float32.
+    labels : dict
+        ``train`` and ``val``: (n_galaxies,) int, 0 or 1.
+    settings : FinetuneRings
+
+    Returns
+    -------
+    keras.Model
+        (batch, n_features) to (batch, 1): probability among classes of equal frequency.
+    """
+    rng = np.random.default_rng(settings.seed)
+    head = get_binary_head(
+        n_features=representations["train"].shape[-1],
+        hidden_units=settings.hidden_units,
+        dropout_rate=settings.dropout_rate,
+        mean=representations["train"].mean(0),
+        variance=representations["train"].var(0),
+    )
+    rows = balance(labels["train"], rng=rng)
+    train = tf.data.Dataset.from_tensor_slices(
+        (representations["train"][rows], labels["train"][rows].astype("float32"))
+    )
+    train = train.shuffle(len(rows), seed=settings.seed).batch(settings.batch_size)
+    _fit(
+        head,
+        train,
+        (representations["val"], labels["val"]),
+        epochs=settings.epochs,
+        patience=settings.patience,
+        learning_rate=settings.learning_rate,
+    )
+    return head
+
+
+def train_encoder(
+    encoder: keras.Model,
+    *,
+    head: keras.Model,
+    galaxies: dict[str, pd.DataFrame],
+    card: ModelCard,
+    settings: FinetuneRings,
+) -> None:
+    """Stage 2: the encoder's blocks and the head, on images; both change in place.
+
+    If no epoch has a lower validation loss than stage 1, they stay as they were.
+
+    Parameters
+    ----------
+    encoder, head : keras.Model
+        Of the trained model, and from stage 1.
+    galaxies : dict
+        ``train`` and ``val``: tables with id_str, file_loc and label (0 or 1).
+    card : ModelCard
+        Of the encoder's model: the scale at which it sees galaxies.
+    settings : FinetuneRings
+    """
+    unfreeze(encoder, which=settings.unfreeze, n_blocks=settings.unfreeze_blocks)
+    rng = np.random.default_rng(settings.seed)
+    rows = balance(galaxies["train"]["label"].to_numpy(), rng=rng)
+    train = _training_views(galaxies["train"].iloc[rows], card=card, settings=settings)
+    val = _views(galaxies["val"], card=card, batch_size=settings.batch_size, epoch=None, seed=0)
+    _fit(
+        keras.Sequential([encoder, head]),
+        train,
+        val.cache(),
+        epochs=settings.unfreeze_epochs,
+        patience=settings.unfreeze_epochs,
+        learning_rate=settings.unfreeze_learning_rate,
+        steps_per_epoch=-(-len(rows) // settings.batch_size),
+    )
+
+
+def unfreeze(
+    encoder: keras.Model, *, which: Literal["none", "some", "all"], n_blocks: int
+) -> None:
+    """Choose which layers of an EfficientNet train; batch normalisation never does.
+
+    Parameters
+    ----------
+    encoder : keras.Model
+        Its blocks are numbered 1 to 7 in the layers' names, as ``block7a_expand_conv``.
+    which : {"none", "some", "all"}
+    n_blocks : int
+        For "some": this many last blocks, and what comes after them.
+    """
+    first = {"none": 9, "some": 8 - n_blocks, "all": 0}[which]
+    for layer in encoder.layers:
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = _block_number(layer.name) >= first and not is_norm
+    encoder.trainable_variables  # noqa: B018, Keras collects them here
+
+
+def _block_number(name: str) -> int:
+    if name.startswith("block"):
+        return int(name[len("block")])
+    return 8 if name.startswith(("top_", "avg_pool")) else 0
+
+
+def correct_prior(head: keras.Model, *, labels: np.ndarray) -> None:
+    """Turn a head trained on balanced classes into one for the classes as they are.
+
+    ``log odds = log odds(balanced) + log(n_1 / n_0)``, a shift of the last bias.
+
+    Parameters
+    ----------
+    head : keras.Model
+        Changed in place.
+    labels : (n_galaxies,) int, 0 or 1
+        Before balancing.
+
+    References
+    ----------
+    Saerens, Latinne & Decaestecker 2002, Neural Computation 14, 21, eq. 2.4.
+    """
+    last = head.layers[-1]
+    kernel, bias = last.get_weights()
+    last.set_weights([kernel, bias + np.log(np.sum(labels == 1) / np.sum(labels == 0))])
+
+
+def _fit(
+    model: keras.Model,
+    train: tf.data.Dataset,
+    val: tf.data.Dataset | tuple[np.ndarray, np.ndarray],
+    *,
+    epochs: int,
+    patience: int,
+    learning_rate: float,
+    steps_per_epoch: int | None = None,
+) -> None:
+    """Train, keeping the weights with the lowest validation loss: first or later."""
+    model.compile(keras.optimizers.Adam(learning_rate), "binary_crossentropy", jit_compile=False)
+    x, y = val if isinstance(val, tuple) else (val, None)
+    before = model.evaluate(x, y, verbose=0)
+    best = {"loss": before, "weights": model.get_weights()}
+
+    class Keep(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+            log.info("epoch %d: %s", epoch + 1, {k: round(v, 4) for k, v in (logs or {}).items()})
+            if logs and logs["val_loss"] < best["loss"]:
+                best.update(loss=logs["val_loss"], weights=model.get_weights())
+
+    model.fit(
+        train,
+        validation_data=val,
+        epochs=epochs,
+        steps_per_epoch=steps_per_epoch,
+        shuffle=False,
+        verbose=0,
+        callbacks=[Keep(), keras.callbacks.EarlyStopping(patience=patience)],
+    )
+    model.set_weights(best["weights"])
+    log.info("validation loss %.4f before, %.4f after", before, best["loss"])
+
+
+def _training_views(
+    galaxies: pd.DataFrame, *, card: ModelCard, settings: FinetuneRings
+) -> tf.data.Dataset:
+    """All epochs of stage 2, one after another: new views in each."""
+    epochs = tf.data.Dataset.range(settings.unfreeze_epochs)
+    return epochs.flat_map(
+        lambda epoch: _views(
+            galaxies,
+            card=card,
+            batch_size=settings.batch_size,
+            epoch=epoch,
+            seed=settings.seed,
+        )
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def _views(
+    galaxies: pd.DataFrame,
+    *,
+    card: ModelCard,
+    batch_size: int,
+    epoch: tf.Tensor | None,
+    seed: int,
+) -> tf.data.Dataset:
+    """Batches of (views, labels): random views in training, central ones without epoch."""
+    config = PreprocessingConfig(
+        label_cols=[], input_size=card.image_size_px, make_greyscale=card.greyscale
+    )
+    sizes = {"crop_size": card.crop_size_px, "input_size": card.input_size_px}
+    dataset = get_image_dataset(
+        list(galaxies["file_loc"]),
+        requested_img_size=card.image_size_px,
+        batch_size=batch_size,
+        labels=galaxies["label"].to_numpy("float32"),
+    )
+
+    def view(step: tf.Tensor, batch: dict[str, tf.Tensor]):
+        images = preprocess_images(batch["image"], config)
+        if epoch is None:
+            return center_view(images, **sizes), batch["label"]
+        # A galaxy may repeat within an epoch: its place tells its copies apart.
+        place = step * batch_size + tf.range(tf.size(batch["label"], tf.int64))
+        copy = tf.strings.join([batch["id_str"], "/", tf.strings.as_string(place)])
+        return random_view(images, id_str=copy, epoch=epoch, seed=seed, **sizes), batch["label"]
+
+    return dataset.enumerate().map(view, num_parallel_calls=tf.data.AUTOTUNE)

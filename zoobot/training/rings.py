@@ -1,0 +1,222 @@
+"""Find ring galaxies: finetune on a ring catalogue, then a probability for every galaxy."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+from sklearn import metrics
+
+from zoobot.data_utils import hdf5
+from zoobot.estimators import define_model, model_card
+from zoobot.files import written_whole
+from zoobot.representations.extract import sweep
+from zoobot.settings import FinetuneRings
+from zoobot.training import finetune
+
+__all__ = ["find_rings", "finetune_rings", "ring_metrics"]
+
+log = logging.getLogger(__name__)
+
+_PARTS = ("train", "val", "test")
+
+
+def finetune_rings(
+    catalog: str | Path,
+    *,
+    representations: Sequence[str | Path],
+    model_folder: str | Path,
+    ring_folder: str | Path,
+    settings: FinetuneRings,
+) -> None:
+    """Train the ring finder and measure it on held-out galaxies.
+
+    Parameters
+    ----------
+    catalog : path
+        csv table with id_str, file_loc, ring (0 or 1) and part (train, val or test).
+    representations : sequence of path
+        HDF5 files of the survey's representations by the model's encoder.
+    model_folder : path
+        The trained model.
+    ring_folder : path
+        Folder to write: ``head.keras``, ``encoder.keras``, ``card.json``,
+        ``metrics.json`` and ``held_out.csv`` (probabilities of the test galaxies).
+    settings : FinetuneRings
+    """
+    keras.utils.set_random_seed(settings.seed)
+    table = pd.read_csv(catalog, dtype={"id_str": str, "file_loc": str})
+    galaxies = {p: table[table["part"] == p].rename(columns={"ring": "label"}) for p in _PARTS}
+    log.info("galaxies: %s", {p: len(rows) for p, rows in galaxies.items()})
+    features = _gather(representations, table["id_str"])
+    inputs = {p: features.loc[rows["id_str"]].to_numpy() for p, rows in galaxies.items()}
+    labels = {p: rows["label"].to_numpy() for p, rows in galaxies.items()}
+    held_out = galaxies["test"][["id_str", "label"]].copy()
+
+    head = finetune.train_head(inputs, labels=labels, settings=settings)
+    stage_1 = keras.models.clone_model(head)
+    stage_1.set_weights(head.get_weights())
+    finetune.correct_prior(stage_1, labels=labels["train"])
+    held_out["probability_stage_1"] = stage_1.predict(inputs["test"], verbose=0)[:, 0]
+
+    encoder = define_model.load_encoder(model_folder)
+    if settings.unfreeze != "none":
+        card = model_card.load_card(model_folder)
+        finetune.train_encoder(encoder, head=head, galaxies=galaxies, card=card, settings=settings)
+        inputs["test"] = np.concatenate(
+            list(
+                sweep(
+                    encoder,
+                    galaxies["test"]["file_loc"],
+                    card=card,
+                    batch_size=settings.batch_size,
+                )
+            )
+        )
+    finetune.correct_prior(head, labels=labels["train"])
+    held_out["probability"] = head.predict(inputs["test"], verbose=0)[:, 0]
+    _save(Path(ring_folder), encoder=encoder, head=head, model_folder=model_folder)
+    _save_metrics(Path(ring_folder), held_out=held_out, labels=labels)
+
+
+def find_rings(
+    chunk: str | Path,
+    *,
+    representations: str | Path,
+    ring_folder: str | Path,
+    ring_table: str | Path,
+    settings: FinetuneRings,
+) -> None:
+    """Ring probability of each galaxy in one chunk.
+
+    Parameters
+    ----------
+    chunk : path
+        Parquet table with id_str and file_loc.
+    representations : path
+        The chunk's HDF5 file of the trained model, used if the encoder stayed as it was.
+    ring_folder : path
+        What `finetune_rings` wrote.
+    ring_table : path
+        Parquet table to write: id_str, ring_probability.
+    settings : FinetuneRings
+        ``unfreeze`` says whether the images must be swept again.
+    """
+    head = keras.models.load_model(Path(ring_folder, "head.keras"), safe_mode=True)
+    if settings.unfreeze == "none":
+        rows = hdf5.read(representations, dataset="representations")
+        ids, features = rows.id_str, rows.values
+    else:
+        galaxies = pd.read_parquet(chunk)
+        ids = galaxies["id_str"]
+        blocks = sweep(
+            define_model.load_encoder(ring_folder),
+            galaxies["file_loc"],
+            card=model_card.load_card(ring_folder),
+            batch_size=settings.batch_size,
+        )
+        features = np.concatenate(list(blocks))
+    probability = head.predict(features, batch_size=1024, verbose=0)[:, 0]
+    with written_whole(ring_table) as path:
+        pd.DataFrame({"id_str": ids, "ring_probability": probability}).to_parquet(path)
+    log.info("wrote ring probabilities of %d galaxies to %s", len(probability), ring_table)
+
+
+def ring_metrics(labels: np.ndarray, *, probability: np.ndarray, prevalence: float) -> dict:
+    """How well probabilities tell rings from the rest.
+
+    Parameters
+    ----------
+    labels : (n_galaxies,) int, 0 or 1
+    probability : (n_galaxies,) float
+    prevalence : float
+        Share of rings among the training galaxies. Above it a galaxy counts as a ring
+        for the balanced accuracy and the confusion matrix: with the prior corrected,
+        that is where both classes are equally likely if they were equally frequent.
+
+    Returns
+    -------
+    dict
+        n, n_rings, accuracy (probability above 0.5), balanced_accuracy, roc_auc with
+        its 90% bootstrap interval, average_precision, brier_score, confusion_matrix
+        (rows: truth no, yes; columns: found no, yes).
+    """
+    found = probability > prevalence
+    lower, upper = _bootstrap_interval(labels, probability)
+    return {
+        "n": len(labels),
+        "n_rings": int(labels.sum()),
+        "accuracy": metrics.accuracy_score(labels, probability > 0.5),
+        "balanced_accuracy": metrics.balanced_accuracy_score(labels, found),
+        "roc_auc": metrics.roc_auc_score(labels, probability),
+        "roc_auc_90pc_lower": lower,
+        "roc_auc_90pc_upper": upper,
+        "average_precision": metrics.average_precision_score(labels, probability),
+        "brier_score": metrics.brier_score_loss(labels, probability),
+        "confusion_matrix": metrics.confusion_matrix(labels, found).tolist(),
+    }
+
+
+def _bootstrap_interval(labels: np.ndarray, probability: np.ndarray) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+    aucs = []
+    for _ in range(500):
+        rows = rng.integers(len(labels), size=len(labels))
+        if 0 < labels[rows].sum() < len(rows):
+            aucs.append(metrics.roc_auc_score(labels[rows], probability[rows]))
+    lower, upper = np.quantile(aucs, [0.05, 0.95])
+    return float(lower), float(upper)
+
+
+def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.DataFrame:
+    """Representations of some galaxies, indexed by id; views are averaged."""
+    wanted = set(id_str)
+    found = []
+    for path in representations:
+        rows = hdf5.read(path, dataset="representations")
+        values = rows.values.mean(-1) if rows.values.ndim == 3 else rows.values
+        mask = np.array([galaxy in wanted for galaxy in rows.id_str])
+        found.append(pd.DataFrame(values[mask], index=np.array(rows.id_str)[mask]))
+    features = pd.concat(found)
+    missing = wanted - set(features.index)
+    if missing:
+        raise ValueError(
+            f"representations: {len(missing)} of {len(wanted)} galaxies of the ring "
+            f"catalogue not found, first {min(missing)!r}"
+        )
+    return features
+
+
+def _save(
+    ring_folder: Path, *, encoder: keras.Model, head: keras.Model, model_folder: str | Path
+) -> None:
+    define_model.save_encoder(ring_folder, encoder)
+    with written_whole(ring_folder / "head.keras") as path:
+        head.save(path)
+    with written_whole(ring_folder / "card.json") as path:
+        shutil.copy(Path(model_folder, "card.json"), path)
+
+
+def _save_metrics(
+    ring_folder: Path, *, held_out: pd.DataFrame, labels: dict[str, np.ndarray]
+) -> None:
+    prevalence = float(np.mean(labels["train"]))
+    result = {
+        name: ring_metrics(
+            held_out["label"].to_numpy(),
+            probability=held_out[column].to_numpy(),
+            prevalence=prevalence,
+        )
+        for name, column in (("stage_1", "probability_stage_1"), ("final", "probability"))
+    }
+    log.info("held-out galaxies: %s", result["final"])
+    with written_whole(ring_folder / "metrics.json") as path:
+        path.write_text(json.dumps(result, indent=1))
+    with written_whole(ring_folder / "held_out.csv") as path:
+        held_out.to_csv(path, index=False)
