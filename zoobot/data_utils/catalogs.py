@@ -7,9 +7,10 @@ rejected row with its reason.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,16 +44,21 @@ class _Rows:
     """Rows of one or several sources, good and bad."""
 
     table: pd.DataFrame
-    """id_str, file_loc (absolute), source, kind and reason, empty if nothing is wrong."""
+    """id_str, file_loc (absolute), source, kind and reason; both empty in good rows."""
     votes: np.ndarray
     """(n_rows, n_answers) int64 for labelled rows, (n_rows, 0) for others."""
 
-    def reject(self, rows: np.ndarray, *, kind: str, reasons: Sequence[str]) -> None:
+    def reject(
+        self, rows: np.ndarray, *, kind: str | Sequence[str], reasons: Sequence[str]
+    ) -> None:
         """Give rows, by position, their reason, unless they have one already."""
-        reasons = pd.Series(list(reasons), index=rows, dtype="object")
-        fresh = rows[(self.table["reason"].to_numpy()[rows] == "")]
-        self.table.loc[fresh, "reason"] = reasons.loc[fresh]
-        self.table.loc[fresh, "kind"] = kind
+        table = self.table
+        good = table["reason"].to_numpy()[rows] == ""
+        kinds = [kind] * len(rows) if isinstance(kind, str) else kind
+        for column, values in {"kind": kinds, "reason": reasons}.items():
+            texts = table[column].to_numpy(dtype=object, copy=True)
+            texts[rows[good]] = np.array(values, dtype=object)[good]
+            table[column] = texts
 
     @property
     def good(self) -> np.ndarray:
@@ -73,8 +79,8 @@ def prepare_catalog(
     """Check tables, votes and images, and write the survey's galaxies.
 
     A labelled galaxy that nobody voted on becomes an unlabelled one. Of rows with the
-    same id the first stays. Relative tables and image folders lie below `data_folder`, a
-    relative ``file_loc`` below the folder of its table.
+    same id the first stays. Relative tables and image folders lie below `data_folder`,
+    a relative ``file_loc`` below the folder of its table.
 
     Parameters
     ----------
@@ -230,29 +236,26 @@ def _reject_duplicates(parts: list[_Rows]) -> None:
 
 def _reject_bad_images(parts: list[_Rows], threads: int) -> None:
     n_images = sum(len(rows.good) for rows in parts)
-    pairs = ((rows, row) for rows in parts for row in rows.good)
-    with ThreadPoolExecutor(threads) as pool:
-        checked = _checked(pool, pairs)
-        for rows, row, reason in track(checked, total=n_images, what="images"):
-            if reason is not None:
-                path = rows.table.at[row, "file_loc"]
-                kind = reason.partition(" (")[0]
-                reasons = [f"file_loc: {path}: {reason}"]
-                rows.reject(np.array([row]), kind=kind, reasons=reasons)
+    paths = (path for rows in parts for path in rows.table["file_loc"].iloc[rows.good])
+    reasons = track(_image_reasons(paths, threads), total=n_images, what="images")
+    for rows in parts:
+        checked = rows.good
+        found = list(itertools.islice(reasons, len(checked)))
+        bad = [i for i, reason in enumerate(found) if reason is not None]
+        rows.reject(
+            checked[bad],
+            kind=[found[i].partition(" (")[0] for i in bad],
+            reasons=[f"file_loc: {found[i]}" for i in bad],
+        )
+    next(reasons, None)  # Lets the progress come to its end.
 
 
-def _checked(
-    pool: ThreadPoolExecutor, pairs: Iterator[tuple[_Rows, int]]
-) -> Iterator[tuple[_Rows, int, str | None]]:
+def _image_reasons(paths: Iterable[str], threads: int) -> Iterator[str | None]:
     """Check images, a bounded number ahead of the reader."""
-    while batch := [
-        pair for pair, _ in zip(pairs, range(_IMAGES_AT_A_TIME), strict=False)
-    ]:
-        paths = [rows.table.at[row, "file_loc"] for rows, row in batch]
-        for (rows, row), reason in zip(
-            batch, pool.map(check_image, paths), strict=True
-        ):
-            yield rows, row, reason
+    paths = iter(paths)
+    with ThreadPoolExecutor(threads) as pool:
+        while batch := list(itertools.islice(paths, _IMAGES_AT_A_TIME)):
+            yield from pool.map(check_image, batch)
 
 
 def _labelled_galaxies(rows: _Rows, label_cols: list[str]) -> pd.DataFrame:
