@@ -286,3 +286,24 @@ def test_extreme_logits_stay_positive(tmp_path: Path) -> None:
     assert found.dtype == np.float32
     assert (found[0] > 0).all()
     np.testing.assert_array_equal(found[1], 100)
+
+
+def test_rows_of_a_large_product_are_independent() -> None:
+    """With 1280 features, where a float32 sum does depend on its number of rows."""
+    rng = np.random.default_rng(11)
+    card = dataclasses.replace(
+        load_any_card(), n_features=1280, concentration_min=0.02, concentration_max=100
+    )
+    features = rng.gamma(1.0, size=(1003, 1280)).astype(np.float32)
+    kernel = rng.normal(0, 0.05, size=(1280, 34)).astype(np.float32)
+    head = Head(kernel, np.zeros(34, np.float32))
+    mask = dropout_passes.draw_mask(seed=1, member=0, index=0, card=card)
+
+    def predict(rows: slice) -> np.ndarray:
+        return dropout_passes.concentrations_of_pass(
+            features[rows], mask=mask, head=head, card=card
+        )
+
+    whole = predict(slice(None))
+    for rows in (slice(0, 1), slice(500, 507), slice(3, 1003)):
+        np.testing.assert_array_equal(predict(rows), whole[rows])
