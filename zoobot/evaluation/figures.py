@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from matplotlib.figure import Figure
 
 from zoobot.files import written_whole
 
-__all__ = ["plot_metrics"]
+__all__ = ["plot_histories", "plot_metrics"]
 
 _MODEL = {"color": "#0b5394", "marker": "o", "s": 45, "zorder": 3}
 _CONSTANT = {"color": "#999999", "marker": "D", "s": 30, "zorder": 2}
@@ -61,3 +63,36 @@ def _compare(axes: Axes, model: pd.Series, constant: pd.Series) -> None:
     axes.scatter(constant, rows, label="same prediction for every galaxy", **_CONSTANT)
     axes.grid(axis="x", color="#eeeeee")
     axes.set_axisbelow(True)
+
+
+def plot_histories(histories: Sequence[str | Path]) -> bytes:
+    """Draw training and validation loss by epoch, one pair of lines a member.
+
+    Parameters
+    ----------
+    histories : sequence of path
+        csv tables with epoch (from 0), loss and val_loss, nats a galaxy.
+
+    Returns
+    -------
+    bytes
+        The figure as png.
+    """
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for member, path in enumerate(histories):
+        history = pd.read_csv(path)
+        color = f"C{member}"
+        axes.plot(history["epoch"] + 1, history["loss"], ":", color=color)
+        axes.plot(
+            history["epoch"] + 1,
+            history["val_loss"],
+            color=color,
+            label=f"member {member}: validation (dotted: training)",
+        )
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("loss (nats a galaxy)")
+    axes.legend()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
