@@ -1,7 +1,7 @@
-"""A digest of the code that a script runs, so that an edit reruns the rules it reaches.
+"""A digest of the code a script runs, so that an edit reruns the rules it reaches.
 
-The workflow engine does not see edits in an imported package, and takes a touched script
-for a changed one. The digest is of the parsed syntax of a script and of all modules of
+The workflow engine does not see edits in an imported package, and takes a touched
+script for a changed one. The digest is of the parsed syntax of a script and of all modules of
 the package that it imports, directly or not: comments, docstrings and layout do not
 count, neither do file times.
 """
@@ -46,7 +46,8 @@ def digest_of(script: Path, *, root: Path) -> str:
             continue
         tree = ast.parse(path.read_text())
         is_package = path.name == "__init__.py"
-        todo += _imports(tree, package=module if is_package else module.rpartition(".")[0])
+        package = module if is_package else module.rpartition(".")[0]
+        todo += _imports(tree, package=package)
         code[module] = _syntax(tree)
     return hashlib.sha256(repr(sorted(code.items())).encode()).hexdigest()[:16]
 
@@ -61,7 +62,7 @@ def _source(module: str, root: Path) -> Path | None:
 
 
 def _imports(tree: ast.Module, *, package: str) -> list[str]:
-    """Every module that the code may import, lazily or not, with its parent packages."""
+    """Every module that the code may import, lazily or not, and parent packages."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -73,7 +74,9 @@ def _imports(tree: ast.Module, *, package: str) -> list[str]:
                 base = ".".join([*above, base] if base else above)
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
     parents = {
-        ".".join(name.split(".")[:n]) for name in names for n in range(1, name.count(".") + 2)
+        ".".join(name.split(".")[:n])
+        for name in names
+        for n in range(1, name.count(".") + 2)
     }
     return sorted(parents)
 
@@ -83,7 +86,9 @@ def _syntax(tree: ast.Module) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [statement for statement in body if not _is_docstring(statement)]
+            node.body = [
+                statement for statement in body if not _is_docstring(statement)
+            ]
     return ast.dump(tree)
 
 

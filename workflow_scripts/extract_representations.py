@@ -10,9 +10,13 @@ from zoobot.settings import ExtractRepresentations
 def main(argv: list[str] | None = None) -> None:
     """Read the command line and call the library."""
     parser = command_line.parser(__doc__, ExtractRepresentations)
-    parser.add_argument("--chunk", type=Path, required=True, help="table of galaxies, parquet")
+    parser.add_argument(
+        "--chunk", type=Path, required=True, help="table of galaxies, parquet"
+    )
     parser.add_argument("--model", type=Path, required=True, help="model folder")
-    parser.add_argument("--representations", type=Path, required=True, help="HDF5 to write")
+    parser.add_argument(
+        "--representations", type=Path, required=True, help="HDF5 to write"
+    )
     args = command_line.parse(parser, argv)
     extract.extract_representations(
         args.chunk,

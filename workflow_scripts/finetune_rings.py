@@ -10,11 +10,19 @@ from zoobot.training import rings
 def main(argv: list[str] | None = None) -> None:
     """Read the command line and call the library."""
     parser = command_line.parser(__doc__, FinetuneRings)
-    parser.add_argument("--catalog", type=Path, required=True, help="ring catalogue, csv")
     parser.add_argument(
-        "--representations", type=Path, nargs="+", required=True, help="HDF5 of the survey"
+        "--catalog", type=Path, required=True, help="ring catalogue, csv"
     )
-    parser.add_argument("--model", type=Path, required=True, help="trained model's folder")
+    parser.add_argument(
+        "--representations",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="HDF5 of the survey",
+    )
+    parser.add_argument(
+        "--model", type=Path, required=True, help="trained model's folder"
+    )
     parser.add_argument("--rings", type=Path, required=True, help="folder to write")
     args = command_line.parse(parser, argv)
     rings.finetune_rings(

@@ -9,7 +9,9 @@ from zoobot.data_utils import ring_tables
 def main(argv: list[str] | None = None) -> None:
     """Read the command line and call the library."""
     parser = command_line.parser(__doc__)
-    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="chunks' tables")
+    parser.add_argument(
+        "--tables", type=Path, nargs="+", required=True, help="chunks' tables"
+    )
     parser.add_argument("--parquet", type=Path, required=True, help="table to write")
     parser.add_argument("--csv", type=Path, required=True, help="the same as csv")
     args = command_line.parse(parser, argv)

@@ -12,11 +12,21 @@ def main(argv: list[str] | None = None) -> None:
     parser = command_line.parser(__doc__, Train)
     shards = {"type": Path, "nargs": "+", "required": True}
     parser.add_argument("--train-shards", **shards, help="TFRecords to train on")
-    parser.add_argument("--val-shards", **shards, help="TFRecords that choose the best epoch")
-    parser.add_argument("--schema", required=True, help="decision tree: a name or a YAML file")
-    parser.add_argument("--member", type=int, default=0, help="number of the model, from 0")
-    parser.add_argument("--model", type=Path, required=True, help="model folder to write")
-    parser.add_argument("--tensorboard", type=Path, required=True, help="folder for its log")
+    parser.add_argument(
+        "--val-shards", **shards, help="TFRecords that choose the best epoch"
+    )
+    parser.add_argument(
+        "--schema", required=True, help="decision tree: a name or a YAML file"
+    )
+    parser.add_argument(
+        "--member", type=int, default=0, help="number of the model, from 0"
+    )
+    parser.add_argument(
+        "--model", type=Path, required=True, help="model folder to write"
+    )
+    parser.add_argument(
+        "--tensorboard", type=Path, required=True, help="folder for its log"
+    )
     args = command_line.parse(parser, argv)
     train.train_member(
         args.train_shards,

@@ -14,7 +14,9 @@ from zoobot.settings import Section
 __all__ = ["option_string", "parse", "parser"]
 
 
-def parser(description: str | None, section: type[Section] | None = None) -> argparse.ArgumentParser:
+def parser(
+    description: str | None, section: type[Section] | None = None
+) -> argparse.ArgumentParser:
     """A parser that knows the options of one section of the settings.
 
     Parameters
@@ -42,7 +44,9 @@ def parser(description: str | None, section: type[Section] | None = None) -> arg
     return result
 
 
-def parse(program: argparse.ArgumentParser, argv: list[str] | None = None) -> argparse.Namespace:
+def parse(
+    program: argparse.ArgumentParser, argv: list[str] | None = None
+) -> argparse.Namespace:
     """Start logging, read the command line, and check the settings in it.
 
     Returns

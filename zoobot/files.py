@@ -31,7 +31,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{socket.gethostname()}-{os.getpid()}{path.suffix}")
+    beside = path.with_name(
+        f".{path.stem}.{socket.gethostname()}-{os.getpid()}{path.suffix}"
+    )
     try:
         yield beside
         with beside.open("rb+") as handle:

@@ -59,7 +59,9 @@ def track(items: Iterable[T], *, total: int, what: str, size: int = 1) -> Iterat
         if now - last > _SECONDS_BETWEEN_LINES:
             rate = done / (now - start)
             left = (total - done) / rate
-            log.info("%d of %d %s, %.1f a second, %.0f s left", done, total, what, rate, left)
+            log.info(
+                "%d of %d %s, %.1f a second, %.0f s left", done, total, what, rate, left
+            )
             last = now
     seconds = time.monotonic() - start
     log.info("%d %s in %.1f s", done, what, seconds)

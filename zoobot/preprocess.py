@@ -79,7 +79,9 @@ def _permute_bands(image: tf.Tensor) -> tf.Tensor:
     return tf.gather(image, tf.random.shuffle(tf.range(image.shape[-1])), axis=-1)
 
 
-def preprocess_dataset(dataset: tf.data.Dataset, config: PreprocessingConfig) -> tf.data.Dataset:
+def preprocess_dataset(
+    dataset: tf.data.Dataset, config: PreprocessingConfig
+) -> tf.data.Dataset:
     """Turn batches of galaxies into what ``model.fit`` or ``model.predict`` takes.
 
     Parameters

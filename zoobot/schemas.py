@@ -106,8 +106,12 @@ class Schema:
         """
         vote_fractions = np.asarray(vote_fractions)
         self._check_last_axis(vote_fractions)
-        question_of = {a.index: i for i, q in enumerate(self.questions) for a in q.answers}
-        asked = np.ones((*vote_fractions.shape[:-1], len(self.questions)), vote_fractions.dtype)
+        question_of = {
+            a.index: i for i, q in enumerate(self.questions) for a in q.answers
+        }
+        asked = np.ones(
+            (*vote_fractions.shape[:-1], len(self.questions)), vote_fractions.dtype
+        )
         for i, question in enumerate(self.questions):
             if question.asked_after:
                 asked[..., i] = sum(
@@ -131,7 +135,9 @@ class Schema:
         """
         vote_fractions = np.asarray(vote_fractions)
         answers_per_question = [len(q.answers) for q in self.questions]
-        asked = np.repeat(self.proportion_asked(vote_fractions), answers_per_question, axis=-1)
+        asked = np.repeat(
+            self.proportion_asked(vote_fractions), answers_per_question, axis=-1
+        )
         return vote_fractions * asked
 
     def _check_last_axis(self, values: np.ndarray) -> None:
@@ -166,7 +172,7 @@ class Schema:
         read as text, so answers may be called ``yes``, ``no`` or ``1`` without quotes.
         """
         path = Path(path)
-        content = yaml.load(path.read_text(), Loader=yaml.BaseLoader)  # noqa: S506, scalars only
+        content = yaml.load(path.read_text(), Loader=yaml.BaseLoader)
         if not isinstance(content, dict) or set(content) != {"questions"}:
             raise ValueError(f"{path}: expected one key, questions, at the top")
         return cls(content["questions"], name=path.stem)
@@ -226,9 +232,13 @@ def _build_questions(tree: dict, name: str) -> tuple[Question, ...]:
         )
         for answer in answers:
             if answer.label_col in known:
-                raise ValueError(f"schema {name}: label column {answer.label_col!r} repeats")
+                raise ValueError(
+                    f"schema {name}: label column {answer.label_col!r} repeats"
+                )
             known[answer.label_col] = answer
-        questions.append(Question(text, answers, tuple(known[col] for col in asked_after)))
+        questions.append(
+            Question(text, answers, tuple(known[col] for col in asked_after))
+        )
     if not questions:
         raise ValueError(f"schema {name}: expected at least one question, found none")
     return tuple(questions)
@@ -244,7 +254,9 @@ def _check_entry(entry: object, *, where: str) -> None:
         )
     answers = entry["answers"]
     if not isinstance(answers, list) or len(answers) < 2:
-        raise ValueError(f"{where}: expected a list of at least 2 answers, found {answers!r}")
+        raise ValueError(
+            f"{where}: expected a list of at least 2 answers, found {answers!r}"
+        )
     if len(set(answers)) < len(answers):
         raise ValueError(f"{where}: an answer repeats in {answers!r}")
     if not isinstance(entry.get("asked_after", []), list):

@@ -89,7 +89,9 @@ class PrepareCatalog(Section):
 
     @model_validator(mode="after")
     def _check_anything(self) -> Self:
-        if not (self.labelled_catalogs or self.unlabelled_catalogs or self.image_folders):
+        if not (
+            self.labelled_catalogs or self.unlabelled_catalogs or self.image_folders
+        ):
             raise ValueError(
                 "labelled_catalogs, unlabelled_catalogs and image_folders are all empty, "
                 "expected at least one table or folder"
@@ -346,7 +348,9 @@ def read_settings(config: dict[str, Any]) -> Settings:
         return Settings.model_validate(config)
     except pydantic.ValidationError as error:
         lines = [_describe(problem) for problem in error.errors()]
-        raise ValueError("settings:\n" + "\n".join(f"  {line}" for line in lines)) from None
+        raise ValueError(
+            "settings:\n" + "\n".join(f"  {line}" for line in lines)
+        ) from None
 
 
 def _describe(problem: Any) -> str:

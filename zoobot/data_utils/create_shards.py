@@ -25,7 +25,9 @@ log = logging.getLogger(__name__)
 _BLOCK = 128  # images that wait in memory to be written
 
 
-def write_shard(catalog: str | Path, *, shard: str | Path, settings: WriteShards, threads: int) -> None:
+def write_shard(
+    catalog: str | Path, *, shard: str | Path, settings: WriteShards, threads: int
+) -> None:
     """Write one shard.
 
     Parameters
@@ -44,12 +46,18 @@ def write_shard(catalog: str | Path, *, shard: str | Path, settings: WriteShards
     columns = [col for col in galaxies.columns if col not in ("id_str", "file_loc")]
     images = _encoded_images(galaxies["file_loc"], settings, threads)
     with written_whole(shard) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
-        rows = zip(galaxies["id_str"], galaxies[columns].to_numpy(), images, strict=True)
+        rows = zip(
+            galaxies["id_str"], galaxies[columns].to_numpy(), images, strict=True
+        )
         for id_str, votes, image in track(rows, total=len(galaxies), what="galaxies"):
-            example = _example(id_str, image, dict(zip(columns, votes, strict=True)), settings)
+            example = _example(
+                id_str, image, dict(zip(columns, votes, strict=True)), settings
+            )
             writer.write(example.SerializeToString())
         writer.close()
-    log.info("wrote %d galaxies with %d columns to %s", len(galaxies), len(columns), shard)
+    log.info(
+        "wrote %d galaxies with %d columns to %s", len(galaxies), len(columns), shard
+    )
 
 
 def encode_image(image: np.ndarray, settings: WriteShards) -> bytes:
@@ -64,11 +72,15 @@ def encode_image(image: np.ndarray, settings: WriteShards) -> bytes:
     if settings.encoding == "raw":
         return image.tobytes()
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=settings.jpeg_quality, subsampling=0)
+    Image.fromarray(image).save(
+        buffer, "JPEG", quality=settings.jpeg_quality, subsampling=0
+    )
     return buffer.getvalue()
 
 
-def _encoded_images(paths: pd.Series, settings: WriteShards, threads: int) -> Iterator[bytes]:
+def _encoded_images(
+    paths: pd.Series, settings: WriteShards, threads: int
+) -> Iterator[bytes]:
     def encode(path: str) -> bytes:
         return encode_image(load_image(path, size_px=settings.image_size_px), settings)
 
@@ -77,7 +89,9 @@ def _encoded_images(paths: pd.Series, settings: WriteShards, threads: int) -> It
             yield from pool.map(encode, paths[start : start + _BLOCK])
 
 
-def _example(id_str: str, image: bytes, votes: dict, settings: WriteShards) -> tf.train.Example:
+def _example(
+    id_str: str, image: bytes, votes: dict, settings: WriteShards
+) -> tf.train.Example:
     def bytes_feature(value: bytes) -> tf.train.Feature:
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 

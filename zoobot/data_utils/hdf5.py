@@ -69,7 +69,9 @@ def create(
     shape = (len(id_str), len(label_cols)) + (() if n_passes is None else (n_passes,))
     with written_whole(path) as beside, h5py.File(beside, "w") as file:
         file.create_dataset("id_str", data=np.array(id_str, dtype=object), dtype=text)
-        file.create_dataset("label_cols", data=np.array(label_cols, dtype=object), dtype=text)
+        file.create_dataset(
+            "label_cols", data=np.array(label_cols, dtype=object), dtype=text
+        )
         file.attrs.update(attributes)
         yield file.create_dataset(dataset, shape=shape, dtype="float32")
         file.close()

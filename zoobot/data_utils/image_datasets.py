@@ -47,7 +47,9 @@ def get_image_dataset(
     if not len(paths):
         raise ValueError("paths: found none, expected at least one image file")
     if labels is not None and len(labels) != len(paths):
-        raise ValueError(f"labels: found {len(labels)}, expected {len(paths)}, one a path")
+        raise ValueError(
+            f"labels: found {len(labels)}, expected {len(paths)}, one a path"
+        )
     columns = {"id_str": [str(path) for path in paths]}
     if labels is not None:
         columns["label"] = np.asarray(labels)

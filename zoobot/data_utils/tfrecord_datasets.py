@@ -107,7 +107,9 @@ def _column_features(columns: Sequence[str]) -> dict:
     return features | {"id_str": tf.io.FixedLenFeature([], tf.string)}
 
 
-def _parse(serialized: tf.Tensor, columns: Sequence[str], size: int) -> dict[str, tf.Tensor]:
+def _parse(
+    serialized: tf.Tensor, columns: Sequence[str], size: int
+) -> dict[str, tf.Tensor]:
     image_features = {
         "image": tf.io.FixedLenFeature([], tf.string),
         "encoding": tf.io.FixedLenFeature([], tf.string),
@@ -115,13 +117,17 @@ def _parse(serialized: tf.Tensor, columns: Sequence[str], size: int) -> dict[str
     }
     batch = tf.io.parse_example(serialized, image_features | _column_features(columns))
     tf.debugging.assert_equal(
-        batch.pop("size"), tf.cast(size, tf.int64), message="shards hold images of several sizes"
+        batch.pop("size"),
+        tf.cast(size, tf.int64),
+        message="shards hold images of several sizes",
     )
     is_jpeg = tf.equal(batch.pop("encoding")[0], "jpeg")
     batch["image"] = tf.cond(
         is_jpeg,
         lambda: _decode_jpegs(batch["image"], size),
-        lambda: tf.reshape(tf.io.decode_raw(batch["image"], tf.uint8), [-1, size, size, _BANDS]),
+        lambda: tf.reshape(
+            tf.io.decode_raw(batch["image"], tf.uint8), [-1, size, size, _BANDS]
+        ),
     )
     return batch
 
@@ -131,5 +137,7 @@ def _decode_jpegs(encoded: tf.Tensor, size: int) -> tf.Tensor:
         # The exact inverse transform: the default saves time by errors of several levels.
         return tf.io.decode_jpeg(image, channels=_BANDS, dct_method="INTEGER_ACCURATE")
 
-    images = tf.map_fn(decode, encoded, fn_output_signature=tf.uint8, parallel_iterations=4)
+    images = tf.map_fn(
+        decode, encoded, fn_output_signature=tf.uint8, parallel_iterations=4
+    )
     return tf.ensure_shape(images, [None, size, size, _BANDS])

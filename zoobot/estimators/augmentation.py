@@ -87,8 +87,12 @@ def uniform_draws(
     (batch,) float32
     """
     n_values = 2**24  # what float32 tells apart in [0, 1)
-    names = tf.strings.join([f"{seed}/{purpose}/", tf.strings.as_string(epoch), "/", id_str])
-    return tf.cast(tf.strings.to_hash_bucket_fast(names, n_values), tf.float32) / n_values
+    names = tf.strings.join(
+        [f"{seed}/{purpose}/", tf.strings.as_string(epoch), "/", id_str]
+    )
+    return (
+        tf.cast(tf.strings.to_hash_bucket_fast(names, n_values), tf.float32) / n_values
+    )
 
 
 def warp(
@@ -125,13 +129,17 @@ def warp(
     scale = crop_size / input_size
     center = images.shape[1] / 2
     cosine, sine = scale * tf.cos(angle), scale * tf.sin(angle)
-    # output pixel index -> input pixel index: A (out + 0.5 - input_size / 2) + center - 0.5
+    # Output to input pixel: A (out + 0.5 - input_size / 2) + center + shift - 0.5.
     rows = [(cosine * flip, -sine, shift_x), (sine * flip, cosine, shift_y)]
     half = 0.5 - input_size / 2
     coefficients = [
         part
         for along_x, along_y, shift in rows
-        for part in (along_x, along_y, (along_x + along_y) * half + center + shift - 0.5)
+        for part in (
+            along_x,
+            along_y,
+            (along_x + along_y) * half + center + shift - 0.5,
+        )
     ]
     zero = tf.zeros_like(angle)
     result = tf.raw_ops.ImageProjectiveTransformV3(

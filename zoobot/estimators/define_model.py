@@ -8,7 +8,11 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from zoobot.estimators.layers import AlwaysOnDropout, Concentrations, FusedBatchNormalization
+from zoobot.estimators.layers import (
+    AlwaysOnDropout,
+    Concentrations,
+    FusedBatchNormalization,
+)
 from zoobot.estimators.model_card import Head
 from zoobot.files import written_whole
 
@@ -64,7 +68,9 @@ def get_encoder(
     ----------
     Tan & Le 2019, arXiv 1905.11946.
     """
-    known = [name for name in dir(keras.applications) if name.startswith("EfficientNet")]
+    known = [
+        name for name in dir(keras.applications) if name.startswith("EfficientNet")
+    ]
     if architecture not in known:
         raise ValueError(
             f"architecture: found {architecture!r}, expected one of {', '.join(known)}"
@@ -134,7 +140,9 @@ def get_head(
                 dtype="float32",
                 name="dense",
             ),
-            Concentrations(low=concentration_min, high=concentration_max, name="concentrations"),
+            Concentrations(
+                low=concentration_min, high=concentration_max, name="concentrations"
+            ),
         ],
         name="head",
     )
@@ -183,7 +191,9 @@ def get_binary_head(
             keras.Input((n_features,)),
             keras.layers.Normalization(mean=mean, variance=variance, name="normalise"),
             *hidden,
-            keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="probability"),
+            keras.layers.Dense(
+                1, activation="sigmoid", dtype="float32", name="probability"
+            ),
         ],
         name="binary_head",
     )
@@ -219,5 +229,7 @@ def load_encoder(folder: str | Path) -> keras.Model:
     """
     path = Path(folder, "encoder.keras")
     if not path.is_file():
-        raise ValueError(f"{folder}: expected a model folder with encoder.keras, found none")
+        raise ValueError(
+            f"{folder}: expected a model folder with encoder.keras, found none"
+        )
     return keras.models.load_model(path, compile=False, safe_mode=True)

@@ -68,17 +68,24 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
             scale=tf.cast(self.gamma, tf.float32),
             offset=tf.cast(self.beta, tf.float32),
             mean=tf.zeros([0]) if use_batch else tf.cast(self.moving_mean, tf.float32),
-            variance=tf.zeros([0]) if use_batch else tf.cast(self.moving_variance, tf.float32),
+            variance=tf.zeros([0])
+            if use_batch
+            else tf.cast(self.moving_variance, tf.float32),
             epsilon=self.epsilon,
             is_training=use_batch,
         )
         if use_batch:
-            self._move_averages(mean, variance, n_values=ops.size(inputs) // inputs.shape[-1])
+            self._move_averages(
+                mean, variance, n_values=ops.size(inputs) // inputs.shape[-1]
+            )
         return output
 
     def _move_averages(self, mean, variance, *, n_values):
         # The kernel returns the unbiased variance; Keras averages the biased one.
         n_values = ops.cast(n_values, "float32")
         variance = variance * (n_values - 1) / n_values
-        for average, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+        for average, value in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance),
+        ):
             average.assign(average * self.momentum + value * (1 - self.momentum))

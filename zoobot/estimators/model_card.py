@@ -82,13 +82,19 @@ def load_card(folder: str | Path) -> ModelCard:
     """
     path = Path(folder, "card.json")
     if not path.is_file():
-        raise ValueError(f"{folder}: expected a model folder with a card.json, found none")
+        raise ValueError(
+            f"{folder}: expected a model folder with a card.json, found none"
+        )
     content = json.loads(path.read_text())
     expected = {field.name for field in dataclasses.fields(ModelCard)}
     if set(content) != expected:
         different = ", ".join(sorted(set(content) ^ expected))
-        raise ValueError(f"{path}: keys differ from what this version expects: {different}")
-    return ModelCard(**content | {"schema": Schema.from_json(json.dumps(content["schema"]))})
+        raise ValueError(
+            f"{path}: keys differ from what this version expects: {different}"
+        )
+    return ModelCard(
+        **content | {"schema": Schema.from_json(json.dumps(content["schema"]))}
+    )
 
 
 def save_head(folder: str | Path, head: Head) -> None:

@@ -83,7 +83,9 @@ def write_report(
 
 def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
     metrics = pd.read_csv(inputs.metrics, index_col=0)
-    labelled, unlabelled = (len(pd.read_parquet(path, columns=[])) for path in inputs.survey)
+    labelled, unlabelled = (
+        len(pd.read_parquet(path, columns=[])) for path in inputs.survey
+    )
     return {
         "run_name": run_name,
         "results": results,
@@ -92,7 +94,8 @@ def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
         "n_rejected": len(pd.read_csv(inputs.rejected, dtype=str)),
         "overall": metrics.loc["all"].to_dict(),
         "questions": [
-            {"name": name, **row.to_dict()} for name, row in metrics.drop("all").iterrows()
+            {"name": name, **row.to_dict()}
+            for name, row in metrics.drop("all").iterrows()
         ],
         "n_components": len(pd.read_csv(inputs.variance)),
         "variance_kept": pd.read_csv(inputs.variance)["cumulative"].iloc[-1],
@@ -102,10 +105,17 @@ def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
 
 def _ring_gallery(inputs: ReportInputs) -> bytes:
     """The most likely rings of the survey, side by side, as png."""
-    galaxies = pd.concat([pd.read_parquet(p, columns=["id_str", "file_loc"]) for p in inputs.survey])
-    shown = pd.read_parquet(inputs.rings).head(_N_RINGS_SHOWN).merge(galaxies, on="id_str")
+    galaxies = pd.concat(
+        [pd.read_parquet(p, columns=["id_str", "file_loc"]) for p in inputs.survey]
+    )
+    shown = (
+        pd.read_parquet(inputs.rings).head(_N_RINGS_SHOWN).merge(galaxies, on="id_str")
+    )
     tiles = [load_image(path, size_px=_THUMBNAIL_PX) for path in shown["file_loc"]]
-    rows = [np.concatenate(tiles[i : i + 8], axis=1) for i in range(0, len(tiles) // 8 * 8, 8)]
+    rows = [
+        np.concatenate(tiles[i : i + 8], axis=1)
+        for i in range(0, len(tiles) // 8 * 8, 8)
+    ]
     picture = np.concatenate(rows or [np.concatenate(tiles, axis=1)], axis=0)
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG")

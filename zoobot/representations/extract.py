@@ -49,7 +49,9 @@ def extract_representations(
     galaxies = pd.read_parquet(chunk)
     card = load_card(model_folder)
     encoder = load_encoder(model_folder)
-    blocks = sweep(encoder, galaxies["file_loc"], card=card, batch_size=settings.batch_size)
+    blocks = sweep(
+        encoder, galaxies["file_loc"], card=card, batch_size=settings.batch_size
+    )
     with hdf5.create(
         representations,
         dataset="representations",
@@ -65,7 +67,9 @@ def extract_representations(
         for block in blocks:
             values[start : start + len(block)] = block
             start += len(block)
-    log.info("wrote representations of %d galaxies to %s", len(galaxies), representations)
+    log.info(
+        "wrote representations of %d galaxies to %s", len(galaxies), representations
+    )
 
 
 def sweep(
@@ -104,7 +108,9 @@ def sweep(
     images = get_image_dataset(
         list(paths), requested_img_size=card.image_size_px, batch_size=batch_size
     )
-    images = images.map(view, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    images = images.map(view, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
+        tf.data.AUTOTUNE
+    )
     encode = tf.function(encoder, reduce_retracing=True)
     for batch in track(images, total=len(paths), what="galaxies", size=batch_size):
         yield encode(batch, training=False).numpy()

@@ -8,7 +8,6 @@ rate; batch normalisation stays frozen, as a few hundred galaxies would spoil it
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Literal
 
 import keras
@@ -47,7 +46,10 @@ def balance(labels: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     repeated = []
     for rows in classes:
         n_more = n_most % len(rows)
-        repeated += [np.tile(rows, n_most // len(rows)), rng.choice(rows, n_more, replace=False)]
+        repeated += [
+            np.tile(rows, n_most // len(rows)),
+            rng.choice(rows, n_more, replace=False),
+        ]
     return rng.permutation(np.concatenate(repeated))
 
 
@@ -122,7 +124,9 @@ def train_encoder(
     rng = np.random.default_rng(settings.seed)
     rows = balance(galaxies["train"]["label"].to_numpy(), rng=rng)
     train = _training_views(galaxies["train"].iloc[rows], card=card, settings=settings)
-    val = _views(galaxies["val"], card=card, batch_size=settings.batch_size, epoch=None, seed=0)
+    val = _views(
+        galaxies["val"], card=card, batch_size=settings.batch_size, epoch=None, seed=0
+    )
     _fit(
         keras.Sequential([encoder, head]),
         train,
@@ -192,14 +196,20 @@ def _fit(
     steps_per_epoch: int | None = None,
 ) -> None:
     """Train, keeping the weights with the lowest validation loss: first or later."""
-    model.compile(keras.optimizers.Adam(learning_rate), "binary_crossentropy", jit_compile=False)
+    model.compile(
+        keras.optimizers.Adam(learning_rate), "binary_crossentropy", jit_compile=False
+    )
     x, y = val if isinstance(val, tuple) else (val, None)
     before = model.evaluate(x, y, verbose=0)
     best = {"loss": before, "weights": model.get_weights()}
 
     class Keep(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-            log.info("epoch %d: %s", epoch + 1, {k: round(v, 4) for k, v in (logs or {}).items()})
+            log.info(
+                "epoch %d: %s",
+                epoch + 1,
+                {k: round(v, 4) for k, v in (logs or {}).items()},
+            )
             if logs and logs["val_loss"] < best["loss"]:
                 best.update(loss=logs["val_loss"], weights=model.get_weights())
 
@@ -240,7 +250,7 @@ def _views(
     epoch: tf.Tensor | None,
     seed: int,
 ) -> tf.data.Dataset:
-    """Batches of (views, labels): random views in training, central ones without epoch."""
+    """Batches of (views, labels): random views, or central ones without an epoch."""
     config = PreprocessingConfig(
         label_cols=[], input_size=card.image_size_px, make_greyscale=card.greyscale
     )
@@ -259,6 +269,8 @@ def _views(
         # A galaxy may repeat within an epoch: its place tells its copies apart.
         place = step * batch_size + tf.range(tf.size(batch["label"], tf.int64))
         copy = tf.strings.join([batch["id_str"], "/", tf.strings.as_string(place)])
-        return random_view(images, id_str=copy, epoch=epoch, seed=seed, **sizes), batch["label"]
+        return random_view(images, id_str=copy, epoch=epoch, seed=seed, **sizes), batch[
+            "label"
+        ]
 
     return dataset.enumerate().map(view, num_parallel_calls=tf.data.AUTOTUNE)

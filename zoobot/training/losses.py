@@ -15,7 +15,7 @@ _STIRLING = ((1, 1 / 12), (3, -1 / 360), (5, 1 / 1260))
 
 
 def log_rising(concentration, count):
-    """Logarithm of the rising factorial, ``lnG(concentration + count) - lnG(concentration)``.
+    """Logarithm of the rising factorial, ``lnG(alpha + k) - lnG(alpha)``.
 
     G is the gamma function. The difference is taken inside Stirling's series: taken
     between two log-gammas, float32 would lose 1e-4 to 1e-3 nats to cancellation.
@@ -23,9 +23,9 @@ def log_rising(concentration, count):
     Parameters
     ----------
     concentration : (...) float32, above 0
-        Where the factorial starts.
+        alpha, where the factorial starts.
     count : (...) float32, not negative
-        How many factors it has. 0 gives exactly 0, with zero gradient.
+        k, how many factors it has. 0 gives exactly 0, with zero gradient.
 
     Returns
     -------
@@ -41,8 +41,10 @@ def log_rising(concentration, count):
     result = (shifted - 0.5) * ops.log1p(count / shifted) + count * (ops.log(end) - 1)
     for power, factor in _STIRLING:
         result = result + factor * (end**-power - shifted**-power)
-    return result - ops.log(_shift_product(concentration + count)) + ops.log(
-        _shift_product(concentration)
+    return (
+        result
+        - ops.log(_shift_product(concentration + count))
+        + ops.log(_shift_product(concentration))
     )
 
 
@@ -83,17 +85,26 @@ def dirichlet_multinomial_loss(votes, concentration, question_index_groups):
     concentration = ops.cast(concentration, "float32")
 
     def by_question(values):
-        sums = [ops.sum(values[:, first : last + 1], -1) for first, last in question_index_groups]
+        sums = [
+            ops.sum(values[:, first : last + 1], -1)
+            for first, last in question_index_groups
+        ]
         return ops.stack(sums, axis=-1)
 
     one = ops.ones_like(votes)
     answers = by_question(log_rising(concentration, votes) - log_rising(one, votes))
     n_votes = by_question(votes)
     total = by_question(concentration)
-    return log_rising(total, n_votes) - log_rising(ops.ones_like(n_votes), n_votes) - answers
+    return (
+        log_rising(total, n_votes)
+        - log_rising(ops.ones_like(n_votes), n_votes)
+        - answers
+    )
 
 
-def get_multiquestion_loss(question_index_groups: Sequence[tuple[int, int]]) -> Callable:
+def get_multiquestion_loss(
+    question_index_groups: Sequence[tuple[int, int]],
+) -> Callable:
     """The loss of a whole tree, for ``model.compile``.
 
     Parameters
@@ -110,7 +121,8 @@ def get_multiquestion_loss(question_index_groups: Sequence[tuple[int, int]]) -> 
 
     def multiquestion_loss(votes, concentration):
         return ops.sum(
-            dirichlet_multinomial_loss(votes, concentration, question_index_groups), axis=-1
+            dirichlet_multinomial_loss(votes, concentration, question_index_groups),
+            axis=-1,
         )
 
     return multiquestion_loss

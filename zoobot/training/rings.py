@@ -1,4 +1,4 @@
-"""Find ring galaxies: finetune on a ring catalogue, then a probability for every galaxy."""
+"""Find ring galaxies: finetune on a ring catalogue, then rate every galaxy."""
 
 from __future__ import annotations
 
@@ -52,10 +52,14 @@ def finetune_rings(
     """
     keras.utils.set_random_seed(settings.seed)
     table = pd.read_csv(catalog, dtype={"id_str": str, "file_loc": str})
-    galaxies = {p: table[table["part"] == p].rename(columns={"ring": "label"}) for p in _PARTS}
+    galaxies = {
+        p: table[table["part"] == p].rename(columns={"ring": "label"}) for p in _PARTS
+    }
     log.info("galaxies: %s", {p: len(rows) for p, rows in galaxies.items()})
     features = _gather(representations, table["id_str"])
-    inputs = {p: features.loc[rows["id_str"]].to_numpy() for p, rows in galaxies.items()}
+    inputs = {
+        p: features.loc[rows["id_str"]].to_numpy() for p, rows in galaxies.items()
+    }
     labels = {p: rows["label"].to_numpy() for p, rows in galaxies.items()}
     held_out = galaxies["test"][["id_str", "label"]].copy()
 
@@ -68,7 +72,9 @@ def finetune_rings(
     encoder = define_model.load_encoder(model_folder)
     if settings.unfreeze != "none":
         card = model_card.load_card(model_folder)
-        finetune.train_encoder(encoder, head=head, galaxies=galaxies, card=card, settings=settings)
+        finetune.train_encoder(
+            encoder, head=head, galaxies=galaxies, card=card, settings=settings
+        )
         inputs["test"] = np.concatenate(
             list(
                 sweep(
@@ -100,7 +106,7 @@ def find_rings(
     chunk : path
         Parquet table with id_str and file_loc.
     representations : path
-        The chunk's HDF5 file of the trained model, used if the encoder stayed as it was.
+        The chunk's HDF5 file, used if the encoder stayed as it was.
     ring_folder : path
         What `finetune_rings` wrote.
     ring_table : path
@@ -125,10 +131,14 @@ def find_rings(
     probability = head.predict(features, batch_size=1024, verbose=0)[:, 0]
     with written_whole(ring_table) as path:
         pd.DataFrame({"id_str": ids, "ring_probability": probability}).to_parquet(path)
-    log.info("wrote ring probabilities of %d galaxies to %s", len(probability), ring_table)
+    log.info(
+        "wrote ring probabilities of %d galaxies to %s", len(probability), ring_table
+    )
 
 
-def ring_metrics(labels: np.ndarray, *, probability: np.ndarray, prevalence: float) -> dict:
+def ring_metrics(
+    labels: np.ndarray, *, probability: np.ndarray, prevalence: float
+) -> dict:
     """How well probabilities tell rings from the rest.
 
     Parameters
@@ -163,7 +173,9 @@ def ring_metrics(labels: np.ndarray, *, probability: np.ndarray, prevalence: flo
     }
 
 
-def _bootstrap_interval(labels: np.ndarray, probability: np.ndarray) -> tuple[float, float]:
+def _bootstrap_interval(
+    labels: np.ndarray, probability: np.ndarray
+) -> tuple[float, float]:
     rng = np.random.default_rng(0)
     aucs = []
     for _ in range(500):
@@ -194,7 +206,11 @@ def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.Data
 
 
 def _save(
-    ring_folder: Path, *, encoder: keras.Model, head: keras.Model, model_folder: str | Path
+    ring_folder: Path,
+    *,
+    encoder: keras.Model,
+    head: keras.Model,
+    model_folder: str | Path,
 ) -> None:
     define_model.save_encoder(ring_folder, encoder)
     with written_whole(ring_folder / "head.keras") as path:
@@ -213,7 +229,10 @@ def _save_metrics(
             probability=held_out[column].to_numpy(),
             prevalence=prevalence,
         )
-        for name, column in (("stage_1", "probability_stage_1"), ("final", "probability"))
+        for name, column in (
+            ("stage_1", "probability_stage_1"),
+            ("final", "probability"),
+        )
     }
     log.info("held-out galaxies: %s", result["final"])
     with written_whole(ring_folder / "metrics.json") as path:

@@ -75,14 +75,20 @@ def train_member(
     with tempfile.TemporaryDirectory() as log_dir:
         history = train_estimator(
             model,
-            TrainConfig(log_dir=log_dir, epochs=settings.epochs, patience=settings.patience),
-            training_batches(train_shards, tree.label_cols, settings=settings, seed=seed),
+            TrainConfig(
+                log_dir=log_dir, epochs=settings.epochs, patience=settings.patience
+            ),
+            training_batches(
+                train_shards, tree.label_cols, settings=settings, seed=seed
+            ),
             validation_batches(val_shards, tree.label_cols, settings=settings),
             steps_per_epoch=steps,
         ).history
         Path(model_folder).mkdir(parents=True, exist_ok=True)
         shutil.copy(Path(log_dir, "history.csv"), Path(model_folder, "history.csv"))
-        shutil.copytree(Path(log_dir, "tensorboard"), tensorboard_folder, dirs_exist_ok=True)
+        shutil.copytree(
+            Path(log_dir, "tensorboard"), tensorboard_folder, dirs_exist_ok=True
+        )
     arrays = define_model.head_arrays(head)
     define_model.save_encoder(model_folder, encoder)
     model_card.save_head(model_folder, arrays)
@@ -110,16 +116,24 @@ def train_member(
             | {"python": platform.python_version()},
         ),
     )
-    log.info("wrote the model, best validation loss %.4f, to %s", min(history["val_loss"]), model_folder)
+    log.info(
+        "wrote the model, best validation loss %.4f, to %s",
+        min(history["val_loss"]),
+        model_folder,
+    )
 
 
-def get_optimizer(settings: Train, *, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def get_optimizer(
+    settings: Train, *, steps_per_epoch: int
+) -> keras.optimizers.Optimizer:
     """Adam or AdamW with the learning rate's warm-up and fall.
 
     Weight decay leaves out biases and batch normalisation.
     """
     warmup = round(settings.warmup_epochs * steps_per_epoch)
-    rate: float | keras.optimizers.schedules.LearningRateSchedule = settings.learning_rate
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = (
+        settings.learning_rate
+    )
     if settings.schedule == "cosine" or warmup:
         falls = settings.schedule == "cosine"
         rate = keras.optimizers.schedules.CosineDecay(
@@ -137,7 +151,11 @@ def get_optimizer(settings: Train, *, steps_per_epoch: int) -> keras.optimizers.
 
 
 def training_batches(
-    shards: Sequence[str | Path], label_cols: Sequence[str], *, settings: Train, seed: int
+    shards: Sequence[str | Path],
+    label_cols: Sequence[str],
+    *,
+    settings: Train,
+    seed: int,
 ) -> tf.data.Dataset:
     """All epochs' batches, one after another: new order and new views in each.
 
@@ -193,10 +211,14 @@ def validation_batches(
         return images, stack_labels(batch, label_cols)
 
     galaxies = tfrecord_datasets.get_dataset(shards, label_cols, settings.batch_size)
-    return galaxies.map(view, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return galaxies.map(view, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
+        tf.data.AUTOTUNE
+    )
 
 
-def _preprocessing(label_cols: Sequence[str], size: int, settings: Train) -> PreprocessingConfig:
+def _preprocessing(
+    label_cols: Sequence[str], size: int, settings: Train
+) -> PreprocessingConfig:
     return PreprocessingConfig(
         label_cols=label_cols, input_size=size, make_greyscale=settings.greyscale
     )

@@ -85,7 +85,9 @@ def train_estimator(
         ],
     )
     if not history.history.get("val_loss"):
-        raise ValueError("training stopped in its first epoch: the loss is not a number")
+        raise ValueError(
+            "training stopped in its first epoch: the loss is not a number"
+        )
     return history
 
 
