@@ -1,9 +1,9 @@
 """A digest of the code a script runs, so that an edit reruns the rules it reaches.
 
 The workflow engine does not see edits in an imported package, and takes a touched
-script for a changed one. The digest is of the parsed syntax of a script and of all modules of
-the package that it imports, directly or not: comments, docstrings and layout do not
-count, neither do file times.
+script for a changed one. The digest is of the parsed syntax of a script and of all
+modules of the package that it imports, directly or not: comments, docstrings and layout
+do not count, neither do file times.
 """
 
 from __future__ import annotations

@@ -19,7 +19,9 @@ os.environ["PYTHONPATH"] = workflow.basedir
 
 def in_data_folder(paths):
     """Paths of the settings as the rules see them."""
-    return [os.path.normpath(os.path.join(settings.data_folder, path)) for path in paths]
+    return [
+        os.path.normpath(os.path.join(settings.data_folder, path)) for path in paths
+    ]
 
 
 def schema_file():

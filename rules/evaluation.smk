@@ -1,7 +1,9 @@
 rule evaluate:
     """Compare predictions with the votes of held-out galaxies."""
     input:
-        predictions=of_all_chunks("results/predictions/{run_name}/{run_name}_{index}.hdf5"),
+        predictions=of_all_chunks(
+            "results/predictions/{run_name}/{run_name}_{index}.hdf5"
+        ),
         test="results/catalog/test.parquet",
         train="results/catalog/train.parquet",
     output:

@@ -16,7 +16,11 @@ rule predict:
     conda:
         "../envs/zoobot.yaml"
     params:
-        models=expand("results/models/{run_name}/{member}", run_name=settings.run_name, member=MEMBERS),
+        models=expand(
+            "results/models/{run_name}/{member}",
+            run_name=settings.run_name,
+            member=MEMBERS,
+        ),
         settings=option_string(settings.predict),
         code=code_digest("predict"),
     shell:

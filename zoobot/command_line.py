@@ -68,7 +68,7 @@ def parse(
 
 
 def option_string(section: Section) -> str:
-    """A section as sorted command-line options: one string, so that rules can track it."""
+    """A section as sorted options of a command line: one string that rules track."""
     return " ".join(
         f"{_option(name)} {_words(value)}".rstrip()
         for name, value in sorted(section.model_dump().items())

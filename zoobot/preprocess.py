@@ -38,8 +38,8 @@ class PreprocessingConfig:
         """Refuse a contradiction."""
         if self.make_greyscale and self.permute_channels:
             raise ValueError(
-                "permute_channels: found True with make_greyscale True, expected at most "
-                "one of them, as one channel has no order"
+                "permute_channels: found True with make_greyscale True, expected at "
+                "most one of them, as one channel has no order"
             )
 
 

@@ -143,8 +143,8 @@ class Schema:
     def _check_last_axis(self, values: np.ndarray) -> None:
         if values.shape[-1] != len(self.answers):
             raise ValueError(
-                f"schema {self.name} has {len(self.answers)} answers; found an array of "
-                f"shape {values.shape}, whose last axis should be that long"
+                f"schema {self.name} has {len(self.answers)} answers; found an array "
+                f"of shape {values.shape}, whose last axis should be that long"
             )
 
     def to_json(self) -> str:
@@ -187,7 +187,8 @@ class Schema:
 
     def __repr__(self) -> str:
         """Name and sizes."""
-        return f"Schema({self.name}: {len(self.questions)} questions, {len(self.answers)} answers)"
+        sizes = f"{len(self.questions)} questions, {len(self.answers)} answers"
+        return f"Schema({self.name}: {sizes})"
 
 
 def get_schema(name_or_path: str | Path) -> Schema:
@@ -196,7 +197,7 @@ def get_schema(name_or_path: str | Path) -> Schema:
     Parameters
     ----------
     name_or_path : str or Path
-        ``gz_decals``, ``gz_decals_dr12``, ``gz2``, or a path that ends in .yaml or .yml.
+        ``gz_decals``, ``gz_decals_dr12``, ``gz2``, or a path ending in .yaml or .yml.
 
     Raises
     ------
@@ -250,7 +251,8 @@ def _check_entry(entry: object, *, where: str) -> None:
     unknown = set(entry) - {"answers", "asked_after"}
     if unknown:
         raise ValueError(
-            f"{where}: unknown key {sorted(unknown)[0]!r}, expected answers and asked_after"
+            f"{where}: unknown key {sorted(unknown)[0]!r}, expected answers and "
+            "asked_after"
         )
     answers = entry["answers"]
     if not isinstance(answers, list) or len(answers) < 2:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 import pydantic
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from zoobot.schemas import get_schema
 
@@ -81,7 +81,7 @@ class PrepareCatalog(Section):
     """The tables of galaxies that go in."""
 
     labelled_catalogs: list[str]
-    """Tables (csv or parquet) with id_str, file_loc and one column of votes an answer."""
+    """Tables (csv or parquet) with id_str, file_loc and a column of votes an answer."""
     unlabelled_catalogs: list[str]
     """Tables (csv or parquet) with id_str and file_loc, of galaxies only to predict."""
     image_folders: list[str]
@@ -93,8 +93,8 @@ class PrepareCatalog(Section):
             self.labelled_catalogs or self.unlabelled_catalogs or self.image_folders
         ):
             raise ValueError(
-                "labelled_catalogs, unlabelled_catalogs and image_folders are all empty, "
-                "expected at least one table or folder"
+                "labelled_catalogs, unlabelled_catalogs and image_folders are all "
+                "empty, expected at least one table or folder"
             )
         return self
 
@@ -148,7 +148,7 @@ class Train(Section):
     architecture: str
     """Encoder: an EfficientNet of keras.applications, by name."""
     crop_size_px: int = Field(ge=16)
-    """Side of the central part of the shard's image that the network sees, in pixels."""
+    """Side of the part of the stored image that the network sees, in pixels."""
     input_size_px: int = Field(ge=16)
     """Side to which that part is resized for the network, in pixels."""
     greyscale: bool
@@ -156,7 +156,7 @@ class Train(Section):
     dropout_rate: float = Field(ge=0, lt=1)
     """Share of the representation dropped in front of the dense layer, at all times."""
     drop_connect_rate: float = Field(ge=0, lt=1)
-    """Share of residual branches dropped in the encoder's last block, in training only."""
+    """Share of branches dropped in the encoder's last block, in training only."""
     concentration_min: float = Field(ge=0)
     """Lower end of the predicted concentrations, in votes."""
     concentration_max: float = Positive
@@ -180,14 +180,14 @@ class Train(Section):
     batch_norm_momentum: float = Field(gt=0, lt=1)
     """Momentum of batch normalisation's moving averages; lower suits fewer steps."""
     seed: int = Seed
-    """Seed of weights, shuffling, augmentation and dropout; each member adds its number."""
+    """Seed of weights, order, views and dropout; each member adds its number."""
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
         if self.concentration_max <= self.concentration_min:
             raise ValueError(
-                f"concentration_max: found {self.concentration_max}, expected more than "
-                f"concentration_min, {self.concentration_min}"
+                f"concentration_max: found {self.concentration_max}, expected more "
+                f"than concentration_min, {self.concentration_min}"
             )
         return self
 
@@ -292,7 +292,7 @@ class Evaluate(Section):
     """The comparison with the votes of held-out galaxies."""
 
     asked_fraction_min: float = Fraction
-    """A question counts for a galaxy if at least this share of its volunteers was asked."""
+    """A question counts for a galaxy if this share of its volunteers was asked."""
 
 
 class Settings(Section):
@@ -320,13 +320,18 @@ class Settings(Section):
     finetune_rings: FinetuneRings
     evaluate: Evaluate
 
+    @field_validator("schema_name")
+    @classmethod
+    def _check_schema(cls, name: str) -> str:
+        get_schema(name)
+        return name
+
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:
-        get_schema(self.schema_name)
         if self.train.crop_size_px > self.write_shards.image_size_px:
             raise ValueError(
-                f"train.crop_size_px: found {self.train.crop_size_px}, expected at most "
-                f"write_shards.image_size_px, {self.write_shards.image_size_px}"
+                f"train.crop_size_px: found {self.train.crop_size_px}, expected at "
+                f"most write_shards.image_size_px, {self.write_shards.image_size_px}"
             )
         return self
 
@@ -360,7 +365,7 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "missing":
         return f"{key}: not there, expected this key"
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key (found {found!r}), expected one that config.yaml explains"
+        return f"{key}: unknown key (found {found!r}), expected one of config.yaml's"
     if problem["type"] == "value_error":
         message = str(problem["ctx"]["error"])
         return f"{key}: {message}" if key else message

@@ -42,8 +42,8 @@ def get_dataset(
     Returns
     -------
     tf.data.Dataset
-        Dicts of ``image`` (batch, size, size, 3) uint8, ``id_str`` (batch,) str, and for
-        each column (batch,) int64.
+        Dicts of ``image`` (batch, size, size, 3) uint8, ``id_str`` (batch,) str, and
+        for each column (batch,) int64.
 
     Raises
     ------
@@ -98,7 +98,8 @@ def shard_image_size(records: Sequence[str | Path]) -> int:
         if "size" in example.features.feature:
             return example.features.feature["size"].int64_list.value[0]
     raise ValueError(
-        f"{records[0]}: expected records with image, id_str, encoding and size; found none"
+        f"{records[0]}: expected records with image, id_str, encoding and size, "
+        "found none"
     )
 
 
@@ -134,7 +135,7 @@ def _parse(
 
 def _decode_jpegs(encoded: tf.Tensor, size: int) -> tf.Tensor:
     def decode(image: tf.Tensor) -> tf.Tensor:
-        # The exact inverse transform: the default saves time by errors of several levels.
+        # The exact inverse transform: the default is faster but off by several levels.
         return tf.io.decode_jpeg(image, channels=_BANDS, dct_method="INTEGER_ACCURATE")
 
     images = tf.map_fn(

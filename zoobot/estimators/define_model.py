@@ -1,4 +1,4 @@
-"""The encoder (image to representation) and the head (representation to concentrations)."""
+"""The encoder, image to representation, and the head, from that to concentrations."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        """Normalise by the batch in training (if trainable), else by the moving averages."""
+        """Normalise by the batch in training, if trainable, else by the averages."""
         if keras.backend.backend() != "tensorflow":
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf  # only this backend has the kernel

@@ -1,8 +1,9 @@
-"""Finetune a trained model for a yes-or-no question, as: is this galaxy a ring?
+"""Finetune a trained model for a yes-or-no question, such as whether it is a ring.
 
 Stage 1 trains a new head on stored representations, in seconds. Stage 2 trains the last
-blocks of the encoder (or all of it) together with that head on images, at a low learning
-rate; batch normalisation stays frozen, as a few hundred galaxies would spoil its averages.
+blocks of the encoder (or all of it) together with that head on images, at a low
+learning rate; batch normalisation stays frozen, as a few hundred galaxies would spoil
+its averages.
 """
 
 from __future__ import annotations
