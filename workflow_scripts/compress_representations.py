@@ -1,0 +1,33 @@
+"""Incremental PCA of the representations of one model."""
+
+from pathlib import Path
+
+from zoobot import command_line
+from zoobot.representations import compress_representations
+from zoobot.settings import CompressRepresentations
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the command line and call the library."""
+    parser = command_line.parser(__doc__, CompressRepresentations)
+    add = parser.add_argument
+    add("--representations", type=Path, nargs="+", required=True, help="HDF5 files")
+    add(
+        "--compressed", type=Path, required=True, help="parquet to write: id_str, pca_0"
+    )
+    add("--model", type=Path, required=True, help="npz to write: the fitted PCA")
+    add("--variance", type=Path, required=True, help="csv to write: explained variance")
+    add("--figure", type=Path, required=True, help="png to write, of that table")
+    args = command_line.parse(parser, argv)
+    compress_representations.compress_representations(
+        args.representations,
+        compressed=args.compressed,
+        model=args.model,
+        variance=args.variance,
+        figure=args.figure,
+        settings=args.settings,
+    )
+
+
+if __name__ == "__main__":
+    main()
