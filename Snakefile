@@ -15,7 +15,6 @@ sys.path.insert(0, workflow.basedir)
 configfile: workflow.source_path("config.yaml")
 
 
-include: "rules/code_digest.py"
 include: "rules/common.smk"
 include: "rules/catalog.smk"
 include: "rules/training.smk"

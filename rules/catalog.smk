@@ -16,7 +16,7 @@ rule simulate_survey:
         settings=option_string(settings.simulate_survey),
         code=code_digest("simulate_survey"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/simulate_survey.py "
+        "python -m workflow_scripts.simulate_survey "
         "--folder results/survey --threads {threads} {params.settings} > {log} 2>&1"
 
 
@@ -45,7 +45,7 @@ rule prepare_catalog:
         data_folder=f"--data-folder {settings.data_folder}",
         code=code_digest("prepare_catalog"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/prepare_catalog.py "
+        "python -m workflow_scripts.prepare_catalog "
         "{params.schema:q} {params.data_folder:q} --labelled {output.labelled} "
         "--unlabelled {output.unlabelled} --rejected {output.rejected} "
         "--threads {threads} {params.settings} > {log} 2>&1"
@@ -70,7 +70,7 @@ checkpoint split_catalog:
         settings=option_string(settings.split_catalog),
         code=code_digest("split_catalog"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/split_catalog.py "
+        "python -m workflow_scripts.split_catalog "
         "--labelled {input} --train-catalog {output.train} --val-catalog {output.val} "
         "--test-catalog {output.test} --shards-folder {output.shards} "
         "{params.settings} > {log} 2>&1"
@@ -93,6 +93,6 @@ checkpoint chunk_catalog:
         settings=option_string(settings.chunk_catalog),
         code=code_digest("chunk_catalog"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/chunk_catalog.py "
+        "python -m workflow_scripts.chunk_catalog "
         "--labelled {input.labelled} --unlabelled {input.unlabelled} "
         "--chunks-folder {output.chunks} {params.settings} > {log} 2>&1"

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from rules.code_digest import code_digest
 from zoobot.command_line import option_string
 from zoobot.settings import read_settings
 

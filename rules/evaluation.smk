@@ -19,7 +19,7 @@ rule evaluate:
         settings=option_string(settings.evaluate),
         code=code_digest("evaluate"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/evaluate.py "
+        "python -m workflow_scripts.evaluate "
         "--predictions {input.predictions} --test {input.test} --train {input.train} "
         "--metrics {output.metrics} --figure {output.figure} "
         "{params.settings} > {log} 2>&1"
@@ -56,7 +56,7 @@ rule report:
         run_name=f"--run-name {settings.run_name}",
         code=code_digest("report"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/report.py {params.run_name} "
+        "python -m workflow_scripts.report {params.run_name} "
         "--metrics {input.metrics} --metrics-figure {input.metrics_figure} "
         "--histories {input.histories} --variance {input.variance} "
         "--variance-figure {input.variance_figure} --compressed {input.compressed} "

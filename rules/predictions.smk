@@ -24,7 +24,7 @@ rule predict:
         settings=option_string(settings.predict),
         code=code_digest("predict"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/predict.py "
+        "python -m workflow_scripts.predict "
         "--representations {input.representations} --models {params.models} "
         "--predictions {output} {params.settings} > {log} 2>&1"
 
@@ -47,6 +47,6 @@ rule summarise_predictions:
         settings=option_string(settings.summarise_predictions),
         code=code_digest("summarise_predictions"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/summarise_predictions.py "
+        "python -m workflow_scripts.summarise_predictions "
         "--predictions {input} --parquet {output.parquet} --csv {output.csv} "
         "--threads {threads} {params.settings} > {log} 2>&1"

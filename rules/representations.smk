@@ -19,7 +19,7 @@ rule extract_representations:
         settings=option_string(settings.extract_representations),
         code=code_digest("extract_representations"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/extract_representations.py "
+        "python -m workflow_scripts.extract_representations "
         "--chunk {input.chunk} "
         "--model results/models/{wildcards.run_name}/{wildcards.member} "
         "--representations {output} {params.settings} > {log} 2>&1"
@@ -44,7 +44,7 @@ rule compress_representations:
         settings=option_string(settings.compress_representations),
         code=code_digest("compress_representations"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/compress_representations.py "
+        "python -m workflow_scripts.compress_representations "
         "--representations {input} --compressed {output.compressed} "
         "--model {output.model} --variance {output.variance} --figure {output.figure} "
         "{params.settings} > {log} 2>&1"

@@ -23,7 +23,7 @@ rule prepare_ring_catalog:
         data_folder=f"--data-folder {settings.data_folder}",
         code=code_digest("prepare_ring_catalog"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/prepare_ring_catalog.py "
+        "python -m workflow_scripts.prepare_ring_catalog "
         "--survey {input.labelled} {input.unlabelled} {params.data_folder} "
         "--catalog {output.catalog} --rejected {output.rejected} "
         "{params.split} {params.settings} > {log} 2>&1"
@@ -57,7 +57,7 @@ rule finetune_rings:
         settings=option_string(settings.finetune_rings),
         code=code_digest("finetune_rings"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/finetune_rings.py "
+        "python -m workflow_scripts.finetune_rings "
         "--catalog {input.catalog} --representations {input.representations} "
         "--model results/models/{wildcards.run_name}/0 "
         "--rings results/rings/{wildcards.run_name} {params.settings} > {log} 2>&1"
@@ -86,7 +86,7 @@ rule find_rings:
         settings=option_string(settings.finetune_rings),
         code=code_digest("find_rings"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/find_rings.py "
+        "python -m workflow_scripts.find_rings "
         "--chunk {input.chunk} --representations {input.representations} "
         "--rings results/rings/{wildcards.run_name} --table {output} "
         "{params.settings} > {log} 2>&1"
@@ -108,5 +108,5 @@ rule summarise_rings:
     params:
         code=code_digest("summarise_rings"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/summarise_rings.py "
+        "python -m workflow_scripts.summarise_rings "
         "--tables {input} --parquet {output.parquet} --csv {output.csv} > {log} 2>&1"

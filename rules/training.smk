@@ -15,7 +15,7 @@ rule write_shards:
         settings=option_string(settings.write_shards),
         code=code_digest("write_shards"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/write_shards.py "
+        "python -m workflow_scripts.write_shards "
         "--catalog {input} --shard {output} --threads {threads} "
         "{params.settings} > {log} 2>&1"
 
@@ -45,7 +45,7 @@ rule train:
         schema=f"--schema {settings.schema_name}",
         code=code_digest("train"),
     shell:
-        "python {workflow.basedir}/workflow_scripts/train.py "
+        "python -m workflow_scripts.train "
         "--train-shards {input.train} --val-shards {input.val} "
         "{params.schema:q} --member {wildcards.member} "
         "--model results/models/{wildcards.run_name}/{wildcards.member} "
