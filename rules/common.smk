@@ -12,10 +12,12 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
-# Jobs run this interpreter and this library, unless each has its own software (--sdm).
+# Jobs run this checkout's library and, unless each has its own software (--sdm), the
+# interpreter that runs this.
+prefix = f"export PYTHONPATH='{workflow.basedir}'; "
 if not workflow.deployment_settings.deployment_method:
-    shell.prefix(f"export PATH='{Path(sys.executable).parent}':$PATH; ")
-os.environ["PYTHONPATH"] = workflow.basedir
+    prefix += f"export PATH='{Path(sys.executable).parent}':$PATH; "
+shell.prefix(prefix)
 
 
 def in_data_folder(paths):
