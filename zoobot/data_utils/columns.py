@@ -85,12 +85,8 @@ def as_flags(values: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray
     values = plain(values)
     if is_text(values.type):
         lower = pc.utf8_lower(pc.utf8_trim_whitespace(values))
-        numbers = pc.replace_with_mask(
-            lower, pc.fill_null(pc.equal(lower, "true"), False), "1"
-        )
-        numbers = pc.replace_with_mask(
-            numbers, pc.fill_null(pc.equal(lower, "false"), False), "0"
-        )
+        numbers = pc.if_else(pc.equal(lower, "true"), "1", lower)
+        numbers = pc.if_else(pc.equal(lower, "false"), "0", numbers)
     elif pa.types.is_boolean(values.type):
         numbers = pc.cast(values, pa.int64())
     else:

@@ -227,7 +227,7 @@ def _draw(table: pd.DataFrame, path: str | Path) -> None:
         textcoords="offset points",
         ha="right",
     )
-    axes.set(xlabel="principal component", ylabel="explained variance (%)")
+    axes.set(xlabel="number of principal components", ylabel="explained variance (%)")
     axes.set_ylim(0, 108)
     axes.legend(loc="center right")
     with written_whole(path) as beside:

@@ -51,7 +51,11 @@ def load_pca(path: str | Path) -> FittedPca:
         If the file is damaged, or not such a file.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here, as NumPy leaves a damaged file open.
+        with (
+            Path(path).open("rb") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
             stored = {name: arrays[name] for name in arrays.files}
         return FittedPca(
             components=stored["components"],

@@ -1,0 +1,389 @@
+"""Catalogues: every row comes out once, and what is wrong with a bad one is said."""
+
+import csv
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from workflow_scripts import prepare_catalog as script
+from zoobot.data_utils import catalogs
+from zoobot.data_utils.columns import as_flags, as_fractions, as_votes
+from zoobot.data_utils.tables import first_rows, most_common, read_table
+from zoobot.schemas import Schema
+from zoobot.settings import PrepareCatalog
+
+TREE = {
+    "shape": {"answers": ["round", "flat"]},
+    "arms": {"answers": ["yes", "no"], "asked_after": ["shape_flat"]},
+}
+SCHEMA = Schema(TREE, name="tiny")
+COLUMNS = ["id_str", "file_loc", *SCHEMA.label_cols]
+
+
+@dataclasses.dataclass
+class Result:
+    """What prepare_catalog wrote."""
+
+    labelled: pd.DataFrame
+    unlabelled: pd.DataFrame
+    rejected: pd.DataFrame
+
+    def reason(self, id_str):
+        """Why one galaxy was rejected."""
+        reasons = self.rejected.set_index("id_str")["reason"]
+        return reasons.loc[id_str]
+
+    def __len__(self):
+        """Count all rows."""
+        return len(self.labelled) + len(self.unlabelled) + len(self.rejected)
+
+
+def draw_images(folder, names):
+    """Write small images that decode."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        Image.new("RGB", (8, 8)).save(folder / name)
+
+
+def write_csv(path, rows, *, columns=COLUMNS):
+    """Write a csv table, its folder too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([columns, *rows])
+    return path
+
+
+def prepare(folder, *, labelled=(), unlabelled=(), images=(), threads=2):
+    """Run prepare_catalog with paths relative to a folder, and read what it wrote."""
+    settings = PrepareCatalog(
+        labelled_catalogs=list(labelled),
+        unlabelled_catalogs=list(unlabelled),
+        image_folders=list(images),
+    )
+    out = folder / "out"
+    catalogs.prepare_catalog(
+        settings,
+        schema=SCHEMA,
+        data_folder=folder,
+        labelled=out / "labelled.parquet",
+        unlabelled=out / "unlabelled.parquet",
+        rejected=out / "rejected.csv",
+        threads=threads,
+    )
+    return Result(
+        pd.read_parquet(out / "labelled.parquet"),
+        pd.read_parquet(out / "unlabelled.parquet"),
+        pd.read_csv(out / "rejected.csv", dtype=str, keep_default_na=False),
+    )
+
+
+def test_good_rows_are_unchanged(tmp_path):
+    """Ids keep zeros and all digits; paths become absolute; votes are whole numbers."""
+    draw_images(tmp_path / "survey" / "images", ["a.png", "b.png"])
+    rows = [
+        ["007", "images/a.png", 1, 2, 2, 0],
+        ["587722981742084144", str(tmp_path / "survey/images/b.png"), "3", "4.0", 1, 3],
+    ]
+    write_csv(tmp_path / "survey" / "labelled.csv", rows)
+    result = prepare(tmp_path, labelled=["survey/labelled.csv"])
+    assert list(result.labelled.columns) == COLUMNS
+    assert list(result.labelled["id_str"]) == ["007", "587722981742084144"]
+    images = tmp_path / "survey" / "images"
+    assert list(result.labelled["file_loc"]) == [
+        str(images / "a.png"),
+        str(images / "b.png"),
+    ]
+    votes = result.labelled[SCHEMA.label_cols]
+    assert set(votes.dtypes) == {np.dtype("int64")}
+    np.testing.assert_array_equal(votes, [[1, 2, 2, 0], [3, 4, 1, 3]])
+    assert list(result.unlabelled.columns) == ["id_str", "file_loc"]
+    assert len(result.unlabelled) == len(result.rejected) == 0
+
+
+def test_parquet_ids_may_be_whole_numbers(tmp_path):
+    """An id of 18 digits, stored as int64, keeps every digit."""
+    draw_images(tmp_path, ["a.png"])
+    columns = {"id_str": [587722981742084145], "file_loc": ["a.png"]}
+    table = pa.table(columns | {name: [1] for name in SCHEMA.label_cols})
+    pq.write_table(table, tmp_path / "labelled.parquet")
+    result = prepare(tmp_path, labelled=["labelled.parquet"])
+    assert list(result.labelled["id_str"]) == ["587722981742084145"]
+
+
+def test_parquet_ids_must_not_be_floats(tmp_path):
+    """A float has lost digits of an id already."""
+    table = pa.table({"id_str": [5.5e17], "file_loc": ["a.png"]})
+    pq.write_table(table, tmp_path / "u.parquet")
+    with pytest.raises(
+        ValueError, match=r"u\.parquet: column id_str: found type double"
+    ):
+        prepare(tmp_path, unlabelled=["u.parquet"])
+
+
+def test_every_dirty_row_has_its_reason(tmp_path):
+    """Of each kind of bad row one: the reason names column and value."""
+    draw_images(tmp_path, ["a.png"])
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:43])
+    good = ["a.png", 1, 1, 1, 0]
+    rows = [
+        ["good", *good],
+        ["", *good],
+        ["good", *good],
+        ["bell\a", *good],
+        ["nowhere", "", 1, 1, 1, 0],
+        ["negative", "a.png", -3, 1, 1, 0],
+        ["half", "a.png", 1, 2.5, 1, 0],
+        ["nan", "a.png", 1, 1, "nan", 0],
+        ["none", "a.png", 1, 1, 1, ""],
+        ["text", "a.png", "many", 1, 1, 0],
+        ["exponent", "a.png", "1e3", 1, 1, 0],
+        ["huge", "a.png", 10**8, 1, 1, 0],
+        ["beyond", "a.png", 10**30, 1, 1, 0],
+        ["missing", "b.png", 1, 1, 1, 0],
+        ["cut", "cut.png", 1, 1, 1, 0],
+        ["long", *good, 7, 8],
+        ["short", "a.png", 1],
+        ["unvoted", "a.png", 0, 0, 0, 0],
+    ]
+    write_csv(tmp_path / "labelled.csv", rows)
+    result = prepare(tmp_path, labelled=["labelled.csv"])
+    assert len(result) == len(rows)
+    assert list(result.labelled["id_str"]) == ["good"]
+    assert list(result.unlabelled["id_str"]) == ["unvoted"]
+    assert result.reason("") == "id_str: empty, expected a text"
+    assert "'good' stands already in" in result.reason("good")
+    assert result.reason("bell\a").startswith("id_str: found 'bell\\x07'")
+    assert result.reason("nowhere").startswith("file_loc: empty")
+    expected = ", expected a whole number of votes from 0 to 16777216"
+    for id_str, found in {
+        "negative": "shape_round: found '-3'",
+        "half": "shape_flat: found '2.5'",
+        "nan": "arms_yes: found 'nan'",
+        "none": "arms_no: found no value",
+        "text": "shape_round: found 'many'",
+        "exponent": "shape_round: found '1e3'",
+        "huge": "shape_round: found '100000000'",
+        "beyond": f"shape_round: found '{10**30}'",
+    }.items():
+        assert result.reason(id_str) == found + expected
+    assert result.reason("missing") == "file_loc: file does not exist"
+    assert "does not decode completely" in result.reason("cut")
+    assert "line 17: found 8 fields, expected 6" in result.reason("long")
+    assert "line 18: found 3 fields, expected 6" in result.reason("short")
+    paths = result.rejected.set_index("id_str")["file_loc"]
+    assert paths["missing"] == str(tmp_path / "b.png")
+    assert paths["nowhere"] == ""
+
+
+def test_many_dirty_rows_add_up(tmp_path):
+    """Thousands of rows, some bad at random: rows in = rows out, and the right ones."""
+    rng = np.random.default_rng(3)
+    names = [f"{i}.png" for i in range(40)]
+    draw_images(tmp_path / "images", names)
+    n = 3000
+    file_loc = rng.choice([*(f"images/{name}" for name in names), "gone.png"], n)
+    votes = rng.integers(-1, 6, (n, 4))
+    ids = rng.integers(0, 2500, n)
+    rows = [
+        [i, loc, *v] for i, loc, v in zip(ids, file_loc, votes.tolist(), strict=True)
+    ]
+    write_csv(tmp_path / "labelled.csv", rows)
+    result = prepare(tmp_path, labelled=["labelled.csv"])
+    first = ~pd.Series(ids).duplicated().to_numpy()
+    good = first & (votes >= 0).all(axis=1) & (file_loc != "gone.png")
+    voted = good & (votes > 0).any(axis=1)
+    assert list(result.labelled["id_str"]) == [str(i) for i in ids[voted]]
+    np.testing.assert_array_equal(result.labelled[SCHEMA.label_cols], votes[voted])
+    assert list(result.unlabelled["id_str"]) == [str(i) for i in ids[good & ~voted]]
+    assert len(result) == n
+    assert (result.rejected["reason"] != "").all()
+
+
+def test_every_image_is_checked(tmp_path):
+    """No image escapes the check where one batch ends and the next begins."""
+    rows = [[str(i), f"{i}.png"] for i in range(2500)]
+    draw_images(tmp_path, ["good.png"])
+    rows.append(["good", "good.png"])
+    write_csv(tmp_path / "u.csv", rows, columns=COLUMNS[:2])
+    result = prepare(tmp_path, unlabelled=["u.csv"])
+    assert list(result.unlabelled["id_str"]) == ["good"]
+    assert set(result.rejected["reason"]) == {"file_loc: file does not exist"}
+
+
+def test_the_first_of_several_sources_wins(tmp_path):
+    """Ids repeat across tables and folders: labelled tables come first."""
+    draw_images(tmp_path / "folder", ["a.png", "b.jpg", "C.PNG"])
+    (tmp_path / "folder" / "notes.txt").write_text("no image")
+    write_csv(tmp_path / "l.csv", [["a", "folder/a.png", 1, 0, 0, 0]])
+    (tmp_path / "other").mkdir()
+    rows = [["a", "x.png"], ["b", "../folder/b.jpg"]]
+    write_csv(tmp_path / "other" / "u.csv", rows, columns=COLUMNS[:2])
+    sources = {"unlabelled": ["other/u.csv"], "images": ["folder"]}
+    result = prepare(tmp_path, labelled=["l.csv"], **sources)
+    assert list(result.labelled["id_str"]) == ["a"]
+    assert list(result.unlabelled["id_str"]) == ["b", "C"]
+    assert result.unlabelled["file_loc"][0] == str(tmp_path / "folder" / "b.jpg")
+    assert sorted(result.rejected["id_str"]) == ["a", "a", "b"]
+    assert result.rejected["reason"].str.contains("stands already in").all()
+
+
+def test_a_header_alone_is_an_empty_table(tmp_path):
+    """A survey may have no unlabelled galaxies: a header, with or without line end."""
+    draw_images(tmp_path, ["a.png"])
+    write_csv(tmp_path / "l.csv", [["a", "a.png", 1, 0, 0, 0]])
+    for text in ("id_str,file_loc", "id_str,file_loc\n"):
+        (tmp_path / "u.csv").write_text(text)
+        result = prepare(tmp_path, labelled=["l.csv"], unlabelled=["u.csv"])
+        assert len(result) == 1
+
+
+def test_threads_change_nothing(tmp_path):
+    """One thread and several give the same files."""
+    draw_images(tmp_path, ["a.png", "b.png"])
+    rows = [["a", "a.png"], ["x", "x.png"], ["b", "b.png"], ["y", "y.png"]]
+    write_csv(tmp_path / "u.csv", rows, columns=COLUMNS[:2])
+    one = prepare(tmp_path, unlabelled=["u.csv"], threads=1)
+    several = prepare(tmp_path, unlabelled=["u.csv"], threads=4)
+    pd.testing.assert_frame_equal(one.unlabelled, several.unlabelled)
+    pd.testing.assert_frame_equal(one.rejected, several.rejected)
+
+
+def test_missing_columns_name_similar_ones(tmp_path):
+    """The error has the file, what is missing, what was found and a guess."""
+    columns = ["id_str", "file_location", *SCHEMA.label_cols[:3], "arms-no"]
+    write_csv(tmp_path / "l.csv", [["a", "a.png", 1, 0, 0, 0]], columns=columns)
+    with pytest.raises(ValueError, match=r"l\.csv: columns missing: ") as error:
+        prepare(tmp_path, labelled=["l.csv"])
+    message = str(error.value)
+    assert "missing: file_loc, arms_no; found id_str, file_location" in message
+    assert "file_loc: is it 'file_location'?" in message
+    assert "arms_no: is it 'arms-no'?" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("u.fits", b"x", "ends in .csv or .parquet"),
+        ("u.parquet", b"PAR1 not really", "expected a complete parquet table"),
+        ("u.csv", b"id_str,file_loc\n\xff\xfe,a.png\n", "expected a complete csv"),
+        ("u.csv", b"id_str,id_str,file_loc\n1,2,a.png\n", "columns repeat: id_str"),
+        ("u.csv", b'id_str,file_loc\n1,a.png\n"2,b.png\n3,c.png\n', "line 3: .*quote"),
+        ("u.csv", b"", "columns missing: id_str, file_loc"),
+    ],
+)
+def test_damaged_tables_are_named(tmp_path, name, content, message):
+    """A table that cannot be read is an error, as its rows cannot be counted."""
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        prepare(tmp_path, unlabelled=[name])
+    assert name in str(error.value)
+
+
+def test_missing_tables_and_folders_are_named(tmp_path):
+    """What does not exist is named, as is a folder without images."""
+    with pytest.raises(ValueError, match=r"nope\.csv: .*found no such file"):
+        prepare(tmp_path, unlabelled=["nope.csv"])
+    with pytest.raises(ValueError, match=r"nope: expected a folder of png and jpg"):
+        prepare(tmp_path, images=["nope"])
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(ValueError, match=r"bare: expected png or jpg files"):
+        prepare(tmp_path, images=["bare"])
+
+
+def test_no_galaxy_left(tmp_path):
+    """If all rows are bad, the error says how many and the most common reasons."""
+    rows = [["a", "a.png"], ["b", "b.png"], ["b", "b.png"]]
+    write_csv(tmp_path / "u.csv", rows, columns=COLUMNS[:2])
+    with pytest.raises(
+        ValueError, match="no galaxy left: all 3 rows rejected"
+    ) as error:
+        prepare(tmp_path, unlabelled=["u.csv"])
+    assert "file does not exist: 2; id_str repeats: 1" in str(error.value)
+
+
+def test_script_takes_a_tree_of_your_own(tmp_path):
+    """The program reads a YAML tree and calls the library."""
+    draw_images(tmp_path, ["a.png"])
+    write_csv(tmp_path / "l.csv", [["a", "a.png", 1, 0, 0, 0]])
+    (tmp_path / "tree.yaml").write_text(
+        "questions: {shape: {answers: [round, flat]}, "
+        "arms: {answers: [yes, no], asked_after: [shape_flat]}}"
+    )
+    options = f"--schema {tmp_path}/tree.yaml --data-folder {tmp_path} --threads 1"
+    files = [f"--{name} {tmp_path}/{name}" for name in ("labelled", "unlabelled")]
+    tables = "--labelled-catalogs l.csv --unlabelled-catalogs --image-folders"
+    rejected = f"--rejected {tmp_path}/rejected.csv"
+    script.main(f"{options} {' '.join(files)} {rejected} {tables}".split())
+    assert len(pd.read_parquet(tmp_path / "labelled")) == 1
+
+
+VALUES = {
+    "text": pa.array(["0", "+7", " 12 ", "5.00", "007", "0" * 30 + "3", "-0"]),
+    "int8": pa.array([0, 7, None, -1], pa.int8()),
+    "uint64": pa.array([0, 2**24, 2**24 + 1, 2**64 - 1], pa.uint64()),
+    "float": pa.array([0.0, 3.0, 2.5, np.nan, np.inf, -np.inf, None]),
+    "categorical": pa.array(["1", "x"]).dictionary_encode(),
+    "bool": pa.array([True, False]),
+}
+VOTES = {
+    "text": [0, 7, 12, 5, 7, 3, None],
+    "int8": [0, 7, None, None],
+    "uint64": [0, 2**24, None, None],
+    "float": [0, 3, None, None, None, None, None],
+    "categorical": [1, None],
+    "bool": [None, None],
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_votes_of_each_type(kind):
+    """Whole numbers of any type are read exactly; all else has a reason."""
+    votes, reasons = as_votes(pa.chunked_array([VALUES[kind]]), "x")
+    assert [None if r else v for v, r in zip(votes, reasons, strict=True)] == VOTES[
+        kind
+    ]
+    assert all(r.startswith("x: found ") for r in reasons if r)
+
+
+def test_fractions():
+    """Numbers from 0 to 1; outside, or no number, is NaN with a reason."""
+    text = pa.chunked_array([["0", "1.0", "2e-1", "", "nan", "1.01", "-0.1", "x"]])
+    values, reasons = as_fractions(text, "f")
+    np.testing.assert_array_equal(values, [0, 1, 0.2] + [np.nan] * 5)
+    assert list(reasons != "") == [False] * 3 + [True] * 5
+    numbers = pa.chunked_array([pa.array([0.25, None, np.nan, 2.0])])
+    np.testing.assert_array_equal(as_fractions(numbers, "f")[0], [0.25] + [np.nan] * 3)
+
+
+def test_flags():
+    """0 and 1 in any spelling; all else has a reason."""
+    text = pa.chunked_array([["0", "1", "True", "false", "1.0", "2", "", "yes"]])
+    values, reasons = as_flags(text, "ring")
+    np.testing.assert_array_equal(values[:5], [0, 1, 1, 0, 1])
+    assert list(reasons != "") == [False] * 5 + [True] * 3
+    booleans = pa.chunked_array([pa.array([True, False, None])])
+    values, reasons = as_flags(booleans, "ring")
+    assert list(values[:2]) == [1, 0]
+    assert reasons[2] == "ring: found no value, expected 0 or 1"
+
+
+def test_first_rows_and_most_common():
+    """Small cases by hand."""
+    np.testing.assert_array_equal(
+        first_rows(pd.Series(["b", "a", "b", "a", "c"])), [0, 1, 0, 1, 4]
+    )
+    assert len(first_rows(pd.Series([], dtype="str"))) == 0
+    assert most_common(["x", "y", "x", "z"], n=1) == "x: 2; 2 other kinds"
+
+
+def test_csv_columns_are_found_by_name(tmp_path):
+    """Order, quotes, a byte order mark and columns between do not matter."""
+    text = '\ufeff"note","file_loc","id_str"\r\n"a, b",x.png, 01 \r\n'
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
+    table = read_table(tmp_path / "t.csv", columns=["id_str", "file_loc"])
+    assert table.columns.to_pydict() == {"id_str": [" 01 "], "file_loc": ["x.png"]}

@@ -1,0 +1,189 @@
+"""Ring catalogues: the cuts, the parts, and a reason for everybody else."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workflow_scripts import prepare_ring_catalog as script
+from zoobot.data_utils.ring_catalogs import prepare_ring_catalog
+from zoobot.data_utils.splits import assign_parts
+from zoobot.settings import PrepareRingCatalog, SplitCatalog
+
+FEATURED = "smooth-or-featured_featured-or-disk_fraction"
+FACE_ON = "disk-edge-on_no_fraction"
+NO_SPIRAL = "has-spiral-arms_no_fraction"
+RING_FRACTION = "rare-features_ring_fraction"
+CUTS = {
+    "ring_fraction_min": 0.25,
+    "ring_fraction_max": 0.05,
+    "featured_fraction_min": 0.25,
+    "face_on_fraction_min": 0.75,
+    "no_spiral_fraction_min": 0.5,
+}
+SPLIT = {"train": 0.7, "val": 0.1, "seed": 42}
+N = 400
+
+
+def survey_table(seed=0, n=N):
+    """Draw galaxies of which most fail one cut or another; none on a cut."""
+    rng = np.random.default_rng(seed)
+    columns = {name: rng.random(n) for name in (FEATURED, FACE_ON, NO_SPIRAL)}
+    columns[FEATURED] = columns[FEATURED] ** 0.3
+    columns[FACE_ON] = columns[FACE_ON] ** 0.2
+    columns[RING_FRACTION] = rng.random(n) ** 2 * 0.6
+    columns["ring"] = rng.integers(0, 2, n)
+    ids = [f"{i:05d}" for i in range(n)]
+    return pd.DataFrame({"id_str": ids, **columns})
+
+
+def sure_table(n=N):
+    """Make galaxies that pass all cuts, every second one a ring."""
+    ring = np.arange(n) % 2
+    return pd.DataFrame(
+        {
+            "id_str": [f"{i:05d}" for i in range(n)],
+            FEATURED: 0.9,
+            FACE_ON: 0.9,
+            NO_SPIRAL: 0.9,
+            RING_FRACTION: np.where(ring, 0.5, 0.0),
+            "ring": ring,
+        }
+    )
+
+
+def prepare(folder, table, *, kind="advanced", survey=None, **cuts):
+    """Run on one table; the survey has its galaxies unless given."""
+    table.to_csv(folder / "rings.csv", index=False)
+    ids = table["id_str"].drop_duplicates() if survey is None else survey
+    galaxies = pd.DataFrame({"id_str": ids})
+    galaxies["file_loc"] = "/images/" + galaxies["id_str"] + ".png"
+    half = len(galaxies) // 2
+    galaxies[:half].to_parquet(folder / "labelled.parquet")
+    galaxies[half:].to_parquet(folder / "unlabelled.parquet")
+    prepare_ring_catalog(
+        PrepareRingCatalog(catalogs=["rings.csv"], kind=kind, **(CUTS | cuts)),
+        survey=[folder / "labelled.parquet", folder / "unlabelled.parquet"],
+        data_folder=folder,
+        catalog=folder / "catalog.csv",
+        rejected=folder / "rejected.csv",
+        **SPLIT,
+    )
+    return read(folder)
+
+
+def read(folder):
+    """Read what was written."""
+    text = {"id_str": str, "reason": str}
+    chosen = pd.read_csv(folder / "catalog.csv", dtype=text)
+    rejected = pd.read_csv(folder / "rejected.csv", dtype=text, keep_default_na=False)
+    return chosen, rejected
+
+
+def test_advanced_cuts(tmp_path):
+    """Rings and others are those of the published cuts, written another way."""
+    table = survey_table(n=4000)
+    chosen, rejected = prepare(tmp_path, table)
+    clean = table.query(f"`{FEATURED}` > 0.25 and `{FACE_ON}` > 0.75")
+    rings = clean.query(f"`{RING_FRACTION}` > 0.25")["id_str"]
+    others = clean.query(f"`{RING_FRACTION}` < 0.05")["id_str"]
+    assert list(chosen.columns) == ["id_str", "file_loc", "ring", "part"]
+    assert set(chosen.query("ring == 1")["id_str"]) == set(rings)
+    assert set(chosen.query("ring == 0")["id_str"]) == set(others)
+    assert len(chosen) + len(rejected) == len(table)
+    assert not set(chosen["id_str"]) & set(rejected["id_str"])
+
+
+def test_basic_cuts(tmp_path):
+    """The basic catalogue takes the ring column, and cuts on spiral arms too."""
+    table = survey_table(n=4000).drop(columns=RING_FRACTION)
+    chosen, rejected = prepare(tmp_path, table, kind="basic", featured_fraction_min=0.6)
+    clean = table[
+        (table[FEATURED] > 0.6) & (table[FACE_ON] > 0.75) & (table[NO_SPIRAL] > 0.5)
+    ]
+    expected = clean.set_index("id_str")["ring"]
+    assert chosen.set_index("id_str")["ring"].to_dict() == expected.to_dict()
+    assert len(chosen) + len(rejected) == len(table)
+
+
+def test_parts_are_those_of_the_survey(tmp_path):
+    """A galaxy is in the part in which the encoder met it; its image is known."""
+    chosen, _ = prepare(tmp_path, sure_table())
+    settings = SplitCatalog(**SPLIT, test=0.2, galaxies_per_shard=1)
+    parts = assign_parts(chosen["id_str"], settings=settings)
+    np.testing.assert_array_equal(chosen["part"], parts)
+    assert list(chosen["file_loc"]) == [f"/images/{i}.png" for i in chosen["id_str"]]
+
+
+def test_everybody_else_has_a_reason(tmp_path):
+    """One row of each kind: on a cut, between cuts, no value, unknown, twice."""
+    table = sure_table().astype({"ring": float})
+    changes = {
+        "00001": (FEATURED, 0.25, f"{FEATURED}: found 0.25, expected above 0.25"),
+        "00002": (FACE_ON, 0.7, f"{FACE_ON}: found 0.7, expected above 0.75"),
+        "00003": (RING_FRACTION, 0.25, "expected above 0.25 (a ring) or below 0.05"),
+        "00004": (RING_FRACTION, 0.05, f"{RING_FRACTION}: found 0.05, expected above"),
+        "00005": (FEATURED, np.nan, f"{FEATURED}: found no value, expected a number"),
+        "00006": (RING_FRACTION, np.nan, f"{RING_FRACTION}: found no value"),
+        "00007": (FACE_ON, 1.5, f"{FACE_ON}: found '1.5', expected a number from 0"),
+    }
+    for id_str, (column, value, _) in changes.items():
+        table.loc[table["id_str"] == id_str, column] = value
+    survey = table["id_str"][table["id_str"] != "00008"]
+    twice = pd.concat([table, table[table["id_str"] == "00009"]])
+    chosen, rejected = prepare(tmp_path, twice, survey=survey)
+    reasons = rejected.set_index("id_str")["reason"].to_dict()
+    assert set(reasons) == {*changes, "00008", "00009"}
+    for id_str, (_, _, expected) in changes.items():
+        assert expected in reasons[id_str]
+    assert "not in the survey" in reasons["00008"]
+    assert "stands already" in reasons["00009"]
+    assert "00009" in set(chosen["id_str"])
+    assert len(chosen) + len(rejected) == len(twice)
+
+
+def test_a_malformed_row_is_listed(tmp_path):
+    """The program lists a row with too few fields, and all others stay."""
+    chosen, _ = prepare(tmp_path, sure_table())
+    with (tmp_path / "rings.csv").open("a") as file:
+        file.write("broken,0.5\n")
+    arguments = [f"--{name.replace('_', '-')} {value}" for name, value in CUTS.items()]
+    script.main(
+        f"--survey {tmp_path}/labelled.parquet {tmp_path}/unlabelled.parquet "
+        f"--data-folder {tmp_path} --catalogs rings.csv --kind advanced "
+        f"--split-train 0.7 --split-val 0.1 --split-seed 42 {' '.join(arguments)} "
+        f"--catalog {tmp_path}/catalog.csv --rejected {tmp_path}/rejected.csv".split()
+    )
+    again, rejected = read(tmp_path)
+    pd.testing.assert_frame_equal(again, chosen)
+    assert list(rejected["id_str"]) == ["broken"]
+    assert "found 2 fields, expected 6" in rejected["reason"][0]
+
+
+def test_a_ring_column_must_say_yes_or_no(tmp_path):
+    """Values other than 0 and 1 are rejected."""
+    table = sure_table().astype({"ring": str})
+    table.loc[3, "ring"] = "maybe"
+    _, rejected = prepare(tmp_path, table, kind="basic")
+    assert rejected.to_numpy().tolist() == [
+        ["00003", "ring: found 'maybe', expected 0 or 1"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "column"), [("advanced", RING_FRACTION), ("basic", "ring")]
+)
+def test_missing_column_is_named(tmp_path, kind, column):
+    """The error has the file and the column that the kind needs."""
+    with pytest.raises(ValueError, match=rf"rings\.csv: columns missing: {column}"):
+        prepare(tmp_path, sure_table().drop(columns=column), kind=kind)
+
+
+@pytest.mark.parametrize("ring", [0, 1])
+def test_both_kinds_in_every_part(tmp_path, ring):
+    """Without rings, or with rings only, the error has the counts; nothing is left."""
+    table = sure_table()
+    table[RING_FRACTION] = ring
+    found = r"[1-9]\d* rings, 0 without" if ring else r"0 rings, [1-9]\d* without"
+    with pytest.raises(ValueError, match=rf"found train: {found}; val: {found}; test"):
+        prepare(tmp_path, table)
+    assert not (tmp_path / "catalog.csv").exists()
