@@ -10,19 +10,18 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from scipy.special import expit
 
-import zoobot
 from zoobot.data_utils import hdf5
 from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.estimators.model_card import Head, ModelCard, load_card, load_head
 from zoobot.logs import track
 from zoobot.predictions.stored_predictions import DATASET
 from zoobot.settings import Predict
+from zoobot.versions import library_versions
 
 __all__ = ["concentrations_of_pass", "draw_mask", "predict"]
 
@@ -204,11 +203,10 @@ def _check_schemas(cards: list[ModelCard], models: Sequence[str | Path]) -> None
 
 
 def _attributes(cards: list[ModelCard], settings: Predict) -> dict[str, object]:
-    versions = {name: version(name) for name in ("numpy", "scipy", "h5py")}
     return {
         "schema": cards[0].schema.to_json(),
         "n_samples": settings.n_samples,
         "seed": settings.seed,
         "model_digest": " ".join(card.weights_digest for card in cards),
-        "versions": json.dumps({"zoobot": zoobot.__version__} | versions),
+        "versions": json.dumps(library_versions("numpy", "scipy", "h5py")),
     }

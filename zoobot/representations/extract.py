@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import logging
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,7 @@ from zoobot.estimators.model_card import ModelCard, load_card
 from zoobot.logs import track
 from zoobot.preprocess import PreprocessingConfig, preprocess_images
 from zoobot.settings import ExtractRepresentations
+from zoobot.versions import library_versions
 
 __all__ = ["extract_representations", "sweep"]
 
@@ -60,7 +60,7 @@ def extract_representations(
         attributes={
             "model_digest": card.weights_digest,
             "schema": card.schema.to_json(),
-            "versions": json.dumps({"zoobot": importlib.metadata.version("zoobot")}),
+            "versions": json.dumps(library_versions("tensorflow", "keras")),
         },
     ) as values:
         start = 0

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import math
-import platform
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -24,12 +22,11 @@ from zoobot.schemas import Schema, get_schema
 from zoobot.settings import Train
 from zoobot.training.losses import get_multiquestion_loss
 from zoobot.training.training_config import TrainConfig, train_estimator
+from zoobot.versions import library_versions
 
 __all__ = ["get_optimizer", "train_member", "training_batches", "validation_batches"]
 
 log = logging.getLogger(__name__)
-
-_LIBRARIES = ("zoobot", "tensorflow", "keras", "numpy")
 
 
 def train_member(
@@ -112,8 +109,7 @@ def train_member(
             best_epoch=int(np.argmin(history["val_loss"])) + 1,
             val_loss=float(min(history["val_loss"])),
             weights_digest=define_model.weights_digest(encoder, arrays),
-            versions={name: importlib.metadata.version(name) for name in _LIBRARIES}
-            | {"python": platform.python_version()},
+            versions=library_versions("tensorflow", "keras", "numpy"),
         ),
     )
     log.info(
