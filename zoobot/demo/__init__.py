@@ -1,1 +1,1 @@
-"""A simulated survey: galaxies whose truth is known, and volunteers who look at them."""
+"""A simulated survey: galaxies of known truth, and volunteers who look at them."""
