@@ -41,12 +41,12 @@ rule prepare_catalog:
     threads: 64
     params:
         settings=option_string(settings.prepare_catalog),
-        schema=f"--schema {settings.schema_name}",
-        data_folder=f"--data-folder {settings.data_folder}",
+        schema=settings.schema_name,
+        data_folder=settings.data_folder,
         code=code_digest("prepare_catalog"),
     shell:
         "python -m workflow_scripts.prepare_catalog "
-        "{params.schema:q} {params.data_folder:q} --labelled {output.labelled} "
+        "--schema {params.schema:q} --data-folder {params.data_folder:q} --labelled {output.labelled} "
         "--unlabelled {output.unlabelled} --rejected {output.rejected} "
         "--threads {threads} {params.settings} > {log} 2>&1"
 

@@ -53,10 +53,10 @@ rule report:
     conda:
         "../envs/zoobot.yaml"
     params:
-        run_name=f"--run-name {settings.run_name}",
+        run_name=settings.run_name,
         code=code_digest("report"),
     shell:
-        "python -m workflow_scripts.report {params.run_name} "
+        "python -m workflow_scripts.report --run-name {params.run_name} "
         "--metrics {input.metrics} --metrics-figure {input.metrics_figure} "
         "--histories {input.histories} --variance {input.variance} "
         "--variance-figure {input.variance_figure} --compressed {input.compressed} "

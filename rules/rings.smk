@@ -20,11 +20,11 @@ rule prepare_ring_catalog:
             f"--split-val {settings.split_catalog.val} "
             f"--split-seed {settings.split_catalog.seed}"
         ),
-        data_folder=f"--data-folder {settings.data_folder}",
+        data_folder=settings.data_folder,
         code=code_digest("prepare_ring_catalog"),
     shell:
         "python -m workflow_scripts.prepare_ring_catalog "
-        "--survey {input.labelled} {input.unlabelled} {params.data_folder} "
+        "--survey {input.labelled} {input.unlabelled} --data-folder {params.data_folder:q} "
         "--catalog {output.catalog} --rejected {output.rejected} "
         "{params.split} {params.settings} > {log} 2>&1"
 

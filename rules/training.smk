@@ -42,12 +42,12 @@ rule train:
         gpu=1,
     params:
         settings=option_string(settings.train),
-        schema=f"--schema {settings.schema_name}",
+        schema=settings.schema_name,
         code=code_digest("train"),
     shell:
         "python -m workflow_scripts.train "
         "--train-shards {input.train} --val-shards {input.val} "
-        "{params.schema:q} --member {wildcards.member} "
+        "--schema {params.schema:q} --member {wildcards.member} "
         "--model results/models/{wildcards.run_name}/{wildcards.member} "
         "--tensorboard results/logs/tensorboard/{wildcards.run_name}/{wildcards.member} "
         "{params.settings} > {log} 2>&1"

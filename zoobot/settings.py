@@ -41,7 +41,11 @@ class Section(pydantic.BaseModel):
     """What all sections share: strict types, no unknown key, no change once made."""
 
     model_config = pydantic.ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
     )
 
 
@@ -151,6 +155,9 @@ class Train(Section):
     """Side of the part of the stored image that the network sees, in pixels."""
     input_size_px: int = Field(ge=16)
     """Side to which that part is resized for the network, in pixels."""
+    shift_max_px: float = Field(ge=0)
+    """How far views in training lie off the image's centre at most, along x and y, in
+    pixels of the stored image."""
     greyscale: bool
     """Average the three bands into one channel."""
     dropout_rate: float = Field(ge=0, lt=1)
@@ -332,6 +339,12 @@ class Settings(Section):
             raise ValueError(
                 f"train.crop_size_px: found {self.train.crop_size_px}, expected at "
                 f"most write_shards.image_size_px, {self.write_shards.image_size_px}"
+            )
+        margin = (self.write_shards.image_size_px - self.train.crop_size_px) / 2
+        if self.train.shift_max_px > margin:
+            raise ValueError(
+                f"train.shift_max_px: found {self.train.shift_max_px}, expected at most "
+                f"{margin}, (write_shards.image_size_px - train.crop_size_px) / 2"
             )
         return self
 

@@ -31,6 +31,7 @@ def make_model(folder: Path, *, member: int = 0, dropout_rate: float = 0.2) -> P
         architecture="none",
         image_size_px=32,
         crop_size_px=24,
+        shift_max_px=4.0,
         input_size_px=24,
         greyscale=True,
         channels=1,

@@ -40,6 +40,7 @@ def random_view(
     id_str: tf.Tensor,
     epoch: tf.Tensor,
     seed: int,
+    shift_max: float,
     crop_size: int,
     input_size: int,
 ) -> tf.Tensor:
@@ -54,6 +55,8 @@ def random_view(
         Another epoch, another view.
     seed : int
         Seed of the whole training.
+    shift_max : float
+        Pixels from the image's centre to the centre of the crop, at most, along x and y.
     crop_size, input_size : int
         Side of the part, and side to which it is resized, in pixels.
 
@@ -65,13 +68,12 @@ def random_view(
     def draw(purpose: str) -> tf.Tensor:
         return uniform_draws(id_str, purpose=purpose, epoch=epoch, seed=seed)
 
-    margin = images.shape[1] - crop_size
     return warp(
         images,
         angle=2 * math.pi * draw("angle"),
         flip=tf.where(draw("flip") < 0.5, -1.0, 1.0),
-        shift_x=margin * (draw("shift_x") - 0.5),
-        shift_y=margin * (draw("shift_y") - 0.5),
+        shift_x=shift_max * (2 * draw("shift_x") - 1),
+        shift_y=shift_max * (2 * draw("shift_y") - 1),
         crop_size=crop_size,
         input_size=input_size,
     )

@@ -30,6 +30,8 @@ class ModelCard:
     """Side of the central part that the network sees."""
     input_size_px: int
     """Side to which that part is resized for the network."""
+    shift_max_px: float
+    """How far training's views lay off the centre at most, pixels of the stored image."""
     greyscale: bool
     channels: int
     n_features: int

@@ -270,8 +270,14 @@ def _views(
         # A galaxy may repeat within an epoch: its place tells its copies apart.
         place = step * batch_size + tf.range(tf.size(batch["label"], tf.int64))
         copy = tf.strings.join([batch["id_str"], "/", tf.strings.as_string(place)])
-        return random_view(images, id_str=copy, epoch=epoch, seed=seed, **sizes), batch[
-            "label"
-        ]
+        seen = random_view(
+            images,
+            id_str=copy,
+            epoch=epoch,
+            seed=seed,
+            shift_max=card.shift_max_px,
+            **sizes,
+        )
+        return seen, batch["label"]
 
     return dataset.enumerate().map(view, num_parallel_calls=tf.data.AUTOTUNE)

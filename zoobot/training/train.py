@@ -97,6 +97,7 @@ def train_member(
             image_size_px=size,
             crop_size_px=settings.crop_size_px,
             input_size_px=settings.input_size_px,
+            shift_max_px=settings.shift_max_px,
             greyscale=settings.greyscale,
             channels=encoder.input_shape[-1],
             n_features=encoder.output_shape[-1],
@@ -180,6 +181,7 @@ def training_batches(
                 id_str=batch["id_str"],
                 epoch=epoch,
                 seed=seed,
+                shift_max=settings.shift_max_px,
                 crop_size=settings.crop_size_px,
                 input_size=settings.input_size_px,
             )

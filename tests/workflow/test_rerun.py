@@ -1,0 +1,193 @@
+"""Only what a change invalidates runs again."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.workflow import ROOT, TINY, planned_rules, snakemake
+
+pytestmark = pytest.mark.slow
+
+# What comes from what, from the table of stages; not read from the rules.
+READERS = {
+    "simulate_survey": {"prepare_catalog", "prepare_ring_catalog"},
+    "prepare_catalog": {
+        "split_catalog",
+        "chunk_catalog",
+        "prepare_ring_catalog",
+        "report",
+    },
+    "split_catalog": {"write_shards", "train", "evaluate"},
+    "chunk_catalog": {"extract_representations", "find_rings"},
+    "write_shards": {"train"},
+    "train": {"extract_representations", "predict", "finetune_rings", "report"},
+    "extract_representations": {
+        "predict",
+        "compress_representations",
+        "finetune_rings",
+        "find_rings",
+    },
+    "predict": {"summarise_predictions", "evaluate"},
+    "compress_representations": {"report"},
+    "prepare_ring_catalog": {"finetune_rings"},
+    "finetune_rings": {"find_rings", "report"},
+    "find_rings": {"summarise_rings"},
+    "summarise_rings": {"report"},
+    "evaluate": {"report"},
+    "summarise_predictions": set(),
+    "report": set(),
+}
+
+
+def with_readers(rules: set[str]) -> set[str]:
+    """Rules and all that read their results, directly or not."""
+    while (more := rules.union(*(READERS[rule] for rule in rules))) != rules:
+        rules = more
+    return rules
+
+
+def change_settings(
+    tmp_path: Path, section: str, **values: object
+) -> tuple[Path, Path]:
+    """The tiny settings, and a file that changes some of them."""
+    path = tmp_path / "changed.yaml"
+    path.write_text(yaml.safe_dump({section: values}))
+    return TINY, path
+
+
+def test_second_run_does_nothing(finished_project: Path):
+    assert planned_rules(finished_project) == set()
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "changed"),
+    [
+        ("predict", {"n_samples": 3}, {"predict"}),
+        ("prepare_ring_catalog", {"ring_fraction_min": 0.2}, {"prepare_ring_catalog"}),
+        ("compress_representations", {"batch_size": 60}, {"compress_representations"}),
+        ("finetune_rings", {"hidden_units": 8}, {"finetune_rings", "find_rings"}),
+        ("evaluate", {"asked_fraction_min": 0.4}, {"evaluate"}),
+        ("train", {"epochs": 3}, {"train"}),
+        ("summarise_predictions", {"interval": 0.8}, {"summarise_predictions"}),
+    ],
+)
+def test_a_changed_setting_reruns_its_rule_and_what_follows(
+    finished_project: Path,
+    tmp_path: Path,
+    section: str,
+    values: dict,
+    changed: set[str],
+):
+    configfiles = change_settings(tmp_path, section, **values)
+    planned = planned_rules(finished_project, configfiles=configfiles)
+    assert planned == with_readers(changed)
+
+
+def test_two_settings_that_swap_their_values_are_a_change(
+    finished_project: Path, tmp_path: Path
+):
+    """The engine compares parameters as a set of values; ours carry their names."""
+    swapped = {"epochs": 16, "batch_size": 2}  # tiny: 2 and 16
+    configfiles = change_settings(tmp_path, "train", **swapped)
+    planned = planned_rules(finished_project, configfiles=configfiles)
+    assert planned == with_readers({"train"})
+
+
+def test_another_ensemble_member_leaves_the_first_alone(
+    finished_project: Path, tmp_path: Path
+):
+    path = tmp_path / "members.yaml"
+    path.write_text("n_models: 2\n")
+    result = snakemake(finished_project, "-n", configfiles=(TINY, path))
+    assert "results/models/tiny/1/encoder.keras" in result.stdout
+    assert "--model results/models/tiny/0" not in result.stdout.replace(
+        "--models results/models/tiny/0", ""
+    )
+
+
+def test_a_changed_n_samples_really_runs_without_training(
+    finished_project: Path, tmp_path: Path
+):
+    """Run it, and change it back: the models are the same files as before."""
+    from zoobot.data_utils import hdf5
+
+    def n_passes() -> int:
+        path = finished_project / "results/predictions/tiny/tiny_0.hdf5"
+        return hdf5.read(path, dataset="predictions").values.shape[-1]
+
+    encoder = finished_project / "results/models/tiny/0/encoder.keras"
+    before = encoder.stat()
+    assert n_passes() == 2
+    result = snakemake(
+        finished_project, configfiles=change_settings(tmp_path, "predict", n_samples=4)
+    )
+    assert result.returncode == 0, result.stdout
+    assert n_passes() == 4
+    result = snakemake(finished_project)
+    assert result.returncode == 0, result.stdout
+    assert n_passes() == 2
+    after = encoder.stat()
+    assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
+
+
+@pytest.fixture(scope="session")
+def modules_of_rules() -> dict[str, set[str]]:
+    """Library files that each script loads when really imported: a second way."""
+    loaded = {}
+    program = (
+        "import importlib, sys; importlib.import_module(sys.argv[1]); "
+        "print([m.__file__ for n, m in sys.modules.items() if n.startswith('zoobot')])"
+    )
+    for script in sorted((ROOT / "workflow_scripts").glob("[a-z]*.py")):
+        result = subprocess.run(
+            [sys.executable, "-c", program, f"workflow_scripts.{script.stem}"],
+            cwd=ROOT,
+            text=True,
+            capture_output=True,
+            check=True,
+            env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        files = ast.literal_eval(result.stdout.splitlines()[-1])
+        loaded[script.stem] = {str(Path(f).relative_to(ROOT)) for f in files}
+    return loaded
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "zoobot/training/losses.py",
+        "zoobot/evaluation/metrics.py",
+        "zoobot/predictions/vote_fractions.py",
+        "zoobot/representations/compress_representations.py",
+        "zoobot/training/finetune.py",
+        "zoobot/evaluation/report_template.py",
+    ],
+)
+def test_an_edited_module_reruns_exactly_the_rules_that_import_it(
+    edited_project: Path, modules_of_rules: dict[str, set[str]], module: str
+):
+    path = edited_project / module
+    path.write_text(path.read_text() + "\n\nEDITED = True\n")
+    importers = {rule for rule, files in modules_of_rules.items() if module in files}
+    assert importers
+    assert planned_rules(edited_project) == with_readers(importers)
+
+
+def test_comments_docstrings_and_layout_rerun_nothing(edited_project: Path):
+    for path in edited_project.glob("zoobot/**/*.py"):
+        text = path.read_text().replace('"""', '"""In other words: ', 1)
+        path.write_text(f"# A comment.\n{text}\n\n# Another.\n")
+    assert planned_rules(edited_project) == set()
+
+
+def test_touching_every_file_reruns_nothing(edited_project: Path):
+    for path in edited_project.glob("**/*.py"):
+        path.touch()
+    assert planned_rules(edited_project) == set()

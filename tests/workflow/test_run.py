@@ -1,0 +1,132 @@
+"""One real run of the whole workflow, and what its results hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.workflow.workflow import ROOT, snakemake
+from zoobot.data_utils import hdf5
+from zoobot.schemas import get_schema
+
+pytestmark = pytest.mark.slow
+
+SCHEMA = get_schema("gz_decals")
+
+
+@pytest.fixture(scope="module")
+def results(finished_project: Path) -> Path:
+    return finished_project / "results"
+
+
+def test_every_galaxy_is_in_every_table_once(results: Path):
+    survey = pd.concat(
+        pd.read_csv(results / f"survey/{name}.csv", dtype={"id_str": str})["id_str"]
+        for name in ("labelled", "unlabelled")
+    )
+    assert len(survey) == 180
+    for table in (
+        "predictions/tiny_vote_fractions.parquet",
+        "representations/tiny_pca5.parquet",
+        "rings/tiny_rings.parquet",
+    ):
+        assert sorted(pd.read_parquet(results / table)["id_str"]) == sorted(survey), (
+            table
+        )
+
+
+def test_splits_share_no_galaxy_and_hold_all(results: Path):
+    parts = [
+        set(pd.read_parquet(results / f"catalog/{split}.parquet")["id_str"])
+        for split in ("train", "val", "test")
+    ]
+    labelled = set(pd.read_parquet(results / "catalog/labelled.parquet")["id_str"])
+    assert set.union(*parts) == labelled
+    assert sum(map(len, parts)) == len(labelled)
+
+
+def test_tables_agree_with_the_stored_passes(results: Path):
+    """A second way of computing the mean vote fractions, from the HDF5 files."""
+    table = pd.read_parquet(results / "predictions/tiny_vote_fractions.parquet")
+    table = table.set_index("id_str")
+    for path in sorted((results / "predictions/tiny").glob("*.hdf5")):
+        rows = hdf5.read(path, dataset="predictions")
+        for question in SCHEMA.questions:
+            alpha = rows.values[:, question.columns]
+            expected = (alpha / alpha.sum(1, keepdims=True)).mean(-1)
+            columns = [f"{answer.label_col}_fraction" for answer in question.answers]
+            np.testing.assert_allclose(
+                table.loc[rows.id_str, columns], expected, rtol=0, atol=1e-5
+            )
+
+
+def test_csv_and_parquet_agree(results: Path):
+    parquet = pd.read_parquet(results / "predictions/tiny_vote_fractions.parquet")
+    csv = pd.read_csv(
+        results / "predictions/tiny_vote_fractions.csv", dtype={"id_str": str}
+    )
+    assert list(csv.columns) == list(parquet.columns)
+    assert list(csv["id_str"]) == list(parquet["id_str"])
+    numbers = parquet.columns.drop("id_str")
+    # The csv is rounded to 5 decimals.
+    np.testing.assert_allclose(csv[numbers], parquet[numbers], rtol=0, atol=1e-5)
+
+
+def test_the_truth_is_kept_beside_the_votes(results: Path):
+    truth = pd.read_parquet(results / "survey/truth.parquet").set_index("id_str")
+    votes = pd.read_csv(results / "survey/labelled.csv", dtype={"id_str": str})
+    votes = votes.set_index("id_str")
+    question = SCHEMA.questions[0]
+    columns = [answer.label_col for answer in question.answers]
+    concentration = truth.loc[votes.index, [f"{c}_concentration" for c in columns]]
+    expected = concentration.to_numpy() / concentration.sum(1).to_numpy()[:, None]
+    fractions = votes[columns].to_numpy() / votes[columns].sum(1).to_numpy()[:, None]
+    # 160 galaxies: the mean of a fraction has a standard error below 0.03.
+    np.testing.assert_allclose(fractions.mean(0), expected.mean(0), rtol=0, atol=0.1)
+
+
+def test_headline_is_printed_last(finished_project: Path):
+    printed = (finished_project / "printed.txt").read_text()
+    headline = (finished_project / "results/headline.txt").read_text()
+    assert headline.strip() in printed
+    assert "constant prediction" in headline
+    assert "ROC AUC" in headline
+    assert str(finished_project / "results") in headline
+
+
+def test_ring_metrics_are_of_galaxies_the_encoder_never_saw(results: Path):
+    held_out = pd.read_csv(results / "rings/tiny/held_out.csv", dtype={"id_str": str})
+    test = set(pd.read_parquet(results / "catalog/test.parquet")["id_str"])
+    unlabelled = set(pd.read_parquet(results / "catalog/unlabelled.parquet")["id_str"])
+    assert set(held_out["id_str"]) <= test | unlabelled
+    metrics = json.loads((results / "rings/tiny/metrics.json").read_text())
+    assert metrics["final"]["n"] == len(held_out)
+
+
+def test_every_log_says_something(results: Path):
+    logs = sorted((results / "logs").glob("*.log"))
+    assert len(logs) >= 16
+    assert [log.name for log in logs if not log.read_text().strip()] == []
+    assert len(sorted((results / "benchmarks").glob("*.tsv"))) == len(logs)
+
+
+def test_report_needs_no_other_file(results: Path):
+    page = (results / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert "http" not in page
+
+
+def test_nothing_stored_is_a_pickle(results: Path):
+    for path in results.glob("**/*.npz"):
+        with np.load(path, allow_pickle=False) as arrays:
+            assert all(arrays[name].dtype != object for name in arrays)
+    assert not list(results.glob("**/*.pkl"))
+
+
+def test_lint(tmp_path: Path):
+    result = snakemake(ROOT, "--lint", configfiles=())
+    assert result.returncode == 0, result.stdout
