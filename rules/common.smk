@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rules.code_digest import code_digest
 from zoobot.command_line import option_string
-from zoobot.settings import read_settings
+from zoobot.configuration import read_settings
 
 try:
     settings = read_settings(config)

@@ -170,11 +170,23 @@ class Schema:
 
         The file maps ``questions`` to a tree as `Schema` takes it. Every word in it is
         read as text, so answers may be called ``yes``, ``no`` or ``1`` without quotes.
+
+        Raises
+        ------
+        ValueError
+            If the file is missing or holds something else; the message names it.
         """
         path = Path(path)
-        content = yaml.load(path.read_text(), Loader=yaml.BaseLoader)
+        if not path.is_file():
+            raise ValueError(f"{path}: expected a decision tree, found no such file")
+        try:
+            content = yaml.load(path.read_text("utf-8"), Loader=yaml.BaseLoader)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: expected YAML in UTF-8; {error}") from error
         if not isinstance(content, dict) or set(content) != {"questions"}:
             raise ValueError(f"{path}: expected one key, questions, at the top")
+        if not isinstance(content["questions"], dict):
+            raise ValueError(f"{path}: expected questions to map to their answers")
         return cls(content["questions"], name=path.stem)
 
     def __eq__(self, other: object) -> bool:
@@ -255,7 +267,8 @@ def _check_entry(entry: object, *, where: str) -> None:
             "asked_after"
         )
     answers = entry["answers"]
-    if not isinstance(answers, list) or len(answers) < 2:
+    texts = isinstance(answers, list) and all(isinstance(a, str) for a in answers)
+    if not texts or len(answers) < 2:
         raise ValueError(
             f"{where}: expected a list of at least 2 answers, found {answers!r}"
         )

@@ -1,17 +1,15 @@
 """Typed, strict settings: one section of config.yaml for each stage.
 
-A section has the name of its rule and of its script. Unknown keys, wrong types and
-values out of range are errors that name the key, what was found and what was expected.
+A section has the name of its rule and of its script; `zoobot.configuration` puts them
+together.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import pydantic
-from pydantic import Field, field_validator, model_validator
-
-from zoobot.schemas import get_schema
+from pydantic import Field, model_validator
 
 __all__ = [
     "ChunkCatalog",
@@ -23,13 +21,11 @@ __all__ = [
     "PrepareCatalog",
     "PrepareRingCatalog",
     "Section",
-    "Settings",
     "SimulateSurvey",
     "SplitCatalog",
     "SummarisePredictions",
     "Train",
     "WriteShards",
-    "read_settings",
 ]
 
 Fraction = Field(ge=0, le=1)
@@ -300,90 +296,3 @@ class Evaluate(Section):
 
     asked_fraction_min: float = Fraction
     """A question counts for a galaxy if this share of its volunteers was asked."""
-
-
-class Settings(Section):
-    """All of config.yaml."""
-
-    run_name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    """Name of this run in file names: letters, digits, and _ . - after the first."""
-    schema_name: str = Field(alias="schema")
-    """Decision tree: gz_decals, gz_decals_dr12, gz2, or a YAML file of your own."""
-    data_folder: str
-    """Folder from which relative paths of tables and image folders are taken."""
-    n_models: int = Positive
-    """Members of the ensemble, each trained in its own job."""
-    simulate_survey: SimulateSurvey
-    prepare_catalog: PrepareCatalog
-    split_catalog: SplitCatalog
-    chunk_catalog: ChunkCatalog
-    write_shards: WriteShards
-    train: Train
-    extract_representations: ExtractRepresentations
-    predict: Predict
-    summarise_predictions: SummarisePredictions
-    compress_representations: CompressRepresentations
-    prepare_ring_catalog: PrepareRingCatalog
-    finetune_rings: FinetuneRings
-    evaluate: Evaluate
-
-    @field_validator("schema_name")
-    @classmethod
-    def _check_schema(cls, name: str) -> str:
-        get_schema(name)
-        return name
-
-    @model_validator(mode="after")
-    def _check_across_sections(self) -> Self:
-        if self.train.crop_size_px > self.write_shards.image_size_px:
-            raise ValueError(
-                f"train.crop_size_px: found {self.train.crop_size_px}, expected at "
-                f"most write_shards.image_size_px, {self.write_shards.image_size_px}"
-            )
-        margin = (self.write_shards.image_size_px - self.train.crop_size_px) / 2
-        if self.train.shift_max_px > margin:
-            raise ValueError(
-                f"train.shift_max_px: found {self.train.shift_max_px}, expected at most "
-                f"{margin}, (write_shards.image_size_px - train.crop_size_px) / 2"
-            )
-        return self
-
-
-def read_settings(config: dict[str, Any]) -> Settings:
-    """Check a whole configuration.
-
-    Parameters
-    ----------
-    config : dict
-        What config.yaml holds, overrides merged in.
-
-    Raises
-    ------
-    ValueError
-        One line for each problem: the key, what was found, what was expected.
-    """
-    try:
-        return Settings.model_validate(config)
-    except pydantic.ValidationError as error:
-        lines = [_describe(problem) for problem in error.errors()]
-        raise ValueError(
-            "settings:\n" + "\n".join(f"  {line}" for line in lines)
-        ) from None
-
-
-def _describe(problem: Any) -> str:
-    """One problem found by pydantic, as: key: found this, expected that."""
-    key = ".".join(str(part) for part in problem["loc"])
-    found = problem["input"]
-    if problem["type"] == "missing":
-        return f"{key}: not there, expected this key"
-    if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key (found {found!r}), expected one of config.yaml's"
-    if problem["type"] == "value_error":
-        message = str(problem["ctx"]["error"])
-        return f"{key}: {message}" if key else message
-    expected = problem["msg"].removeprefix("Input should be ")
-    hint = ""
-    if isinstance(found, str) and problem["type"] in {"float_type", "int_type"}:
-        hint = " (YAML reads 1e-4 as text: write 1.0e-4)"
-    return f"{key}: found {found!r}, expected {expected}{hint}"

@@ -19,7 +19,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def edited_project(finished_project: Path, tmp_path: Path) -> Path:
-    """A finished project that a test may edit; its results are those of the original."""
+    """A finished project to edit; its results are those of the original."""
     project = copy_project(tmp_path / "project")
     for name in ("results", ".snakemake"):
         (project / name).symlink_to(finished_project / name)

@@ -75,7 +75,7 @@ def read_columns(
     features = _column_features(columns)
     dataset = tf.data.TFRecordDataset([str(path) for path in records]).batch(1024)
     ids: list[str] = []
-    votes = []
+    votes = [np.empty((0, len(columns)), np.int64)]
     for serialized in dataset:
         batch = tf.io.parse_example(serialized, features)
         ids += [id_str.decode() for id_str in batch["id_str"].numpy()]
@@ -117,17 +117,18 @@ def _parse(
         "size": tf.io.FixedLenFeature([], tf.int64),
     }
     batch = tf.io.parse_example(serialized, image_features | _column_features(columns))
-    tf.debugging.assert_equal(
+    same_size = tf.debugging.assert_equal(
         batch.pop("size"),
         tf.cast(size, tf.int64),
         message="shards hold images of several sizes",
     )
-    is_jpeg = tf.equal(batch.pop("encoding")[0], "jpeg")
+    with tf.control_dependencies([same_size]):  # else a decoder may complain first
+        encoded = tf.identity(batch["image"])
     batch["image"] = tf.cond(
-        is_jpeg,
-        lambda: _decode_jpegs(batch["image"], size),
+        tf.equal(batch.pop("encoding")[0], "jpeg"),
+        lambda: _decode_jpegs(encoded, size),
         lambda: tf.reshape(
-            tf.io.decode_raw(batch["image"], tf.uint8), [-1, size, size, _BANDS]
+            tf.io.decode_raw(encoded, tf.uint8), [-1, size, size, _BANDS]
         ),
     )
     return batch

@@ -56,7 +56,7 @@ def random_view(
     seed : int
         Seed of the whole training.
     shift_max : float
-        Pixels from the image's centre to the centre of the crop, at most, along x and y.
+        Pixels from the image's centre to the crop's, at most, along x and y.
     crop_size, input_size : int
         Side of the part, and side to which it is resized, in pixels.
 

@@ -31,7 +31,7 @@ class ModelCard:
     input_size_px: int
     """Side to which that part is resized for the network."""
     shift_max_px: float
-    """How far training's views lay off the centre at most, pixels of the stored image."""
+    """How far views in training lay off the centre at most, stored pixels."""
     greyscale: bool
     channels: int
     n_features: int
