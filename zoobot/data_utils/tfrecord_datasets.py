@@ -89,11 +89,11 @@ def shard_image_size(records: Sequence[str | Path]) -> int:
     Raises
     ------
     ValueError
-        If there is no shard, or the first is empty or has no such record.
+        If there is no shard, all are empty, or the first record is none of a galaxy.
     """
     if not records:
         raise ValueError("shards: found none, expected at least one TFRecord file")
-    for serialized in tf.data.TFRecordDataset(str(records[0])).take(1):
+    for serialized in tf.data.TFRecordDataset([str(p) for p in records]).take(1):
         example = tf.train.Example.FromString(serialized.numpy())
         if "size" in example.features.feature:
             return example.features.feature["size"].int64_list.value[0]

@@ -45,7 +45,7 @@ def surface_brightness(
     """
     x, y = grid(size_px * _OVERSAMPLING)
     layers = np.zeros((3, *x.shape), dtype=np.float32)
-    major, minor = rotated(x, y, galaxy.position_angle_deg)
+    major, minor = rotated(x, y, angle_deg=galaxy.position_angle_deg)
     major, minor = _disturbed(major, minor, galaxy)
     if galaxy.kind == "disk":
         _add_disk(layers, major, minor, galaxy, rng)
@@ -68,7 +68,7 @@ def grid(n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rotated(
-    x: np.ndarray, y: np.ndarray, angle_deg: float
+    x: np.ndarray, y: np.ndarray, *, angle_deg: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates along and across a direction.
 
@@ -217,7 +217,7 @@ def _add_clumps(layers, galaxy: Galaxy, rng: np.random.Generator) -> None:
     angle = np.where(on_ring, rng.uniform(0, 2 * np.pi, n), arm + turn)
     radius = radius * galaxy.scale_length * rng.normal(1, 0.03, n)
     major, minor = radius * np.cos(angle), radius * np.sin(angle) * galaxy.axis_ratio
-    x, y = rotated(major, minor, -galaxy.position_angle_deg)
+    x, y = rotated(major, minor, angle_deg=-galaxy.position_angle_deg)
     flux = rng.lognormal(0, 0.7, n)
     _add_points(layers[_YOUNG], x, y, 0.06 * flux / flux.sum())
 

@@ -71,7 +71,7 @@ def _neighbours(size_px: int, galaxy: Galaxy, rng: np.random.Generator) -> np.nd
 
 def _satellite_trail(size_px: int, rng: np.random.Generator) -> np.ndarray:
     x, y = grid(size_px)
-    _, across = rotated(x, y, rng.uniform(0, 180))
+    _, across = rotated(x, y, angle_deg=rng.uniform(0, 180))
     trail = np.exp(-0.5 * ((across - rng.uniform(-0.12, 0.12)) / 0.011) ** 2)
     # A moving object is caught in the exposure of one band only.
     colour = np.eye(3, dtype=np.float32)[rng.integers(3)] + 0.1

@@ -27,6 +27,10 @@ __all__ = ["balance", "correct_prior", "train_encoder", "train_head", "unfreeze"
 
 log = logging.getLogger(__name__)
 
+# Of the mean over features: one that hardly varies would otherwise be blown up, and
+# with it every small change of the encoder in stage 2.
+_LEAST_VARIANCE = 1e-3
+
 
 def balance(labels: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     """Rows in which both classes are equally frequent: the rarer one repeats.
@@ -76,12 +80,13 @@ def train_head(
         (batch, n_features) to (batch, 1): probability among classes of equal frequency.
     """
     rng = np.random.default_rng(settings.seed)
+    variance = representations["train"].var(0)
     head = get_binary_head(
         n_features=representations["train"].shape[-1],
         hidden_units=settings.hidden_units,
         dropout_rate=settings.dropout_rate,
         mean=representations["train"].mean(0),
-        variance=representations["train"].var(0),
+        variance=np.maximum(variance, _LEAST_VARIANCE * variance.mean()),
     )
     rows = balance(labels["train"], rng=rng)
     train = tf.data.Dataset.from_tensor_slices(
