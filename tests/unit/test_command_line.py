@@ -1,0 +1,120 @@
+"""Settings survive the way through a shell into a program's options."""
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zoobot import command_line
+from zoobot.configuration import Settings, read_settings
+from zoobot.settings import (
+    PrepareCatalog,
+    Section,
+    SplitCatalog,
+    Train,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = read_settings(yaml.safe_load((ROOT / "config.yaml").read_text()))
+SECTIONS = [
+    name
+    for name in Settings.model_fields
+    if isinstance(getattr(SETTINGS, name), Section)
+]
+ODD_PATHS = PrepareCatalog(
+    labelled_catalogs=["a b.csv", 'it\'s "quoted".csv', "$HOME/`x`.csv", "ä;*.csv"],
+    unlabelled_catalogs=[],
+    image_folders=["100% real/", "back\\slash"],
+)
+
+
+def parsed(section: Section) -> Section:
+    """The section after a trip through its option string."""
+    program = command_line.parser("A program.", type(section))
+    options = shlex.split(command_line.option_string(section))
+    return command_line.parse(program, options).settings
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_round_trip_of_every_section(name):
+    """What a rule prints, its program reads: the same types and values."""
+    section = getattr(SETTINGS, name)
+    assert parsed(section) == section
+
+
+def test_round_trip_of_odd_paths():
+    """Spaces, quotes and characters that a shell would expand arrive as they are."""
+    assert parsed(ODD_PATHS) == ODD_PATHS
+
+
+def test_odd_paths_through_a_real_shell():
+    """A shell gives a program the same words as shlex does."""
+    options = command_line.option_string(ODD_PATHS)
+    show = shlex.quote("import sys; print(ascii(sys.argv[1:]))")
+    shown = subprocess.run(
+        f"{shlex.quote(sys.executable)} -c {show} {options}",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.strip() == ascii(shlex.split(options))
+
+
+@pytest.mark.parametrize("value", [1e-5, 0.1 + 0.2, 1e22, 3e-300])
+def test_numbers_keep_every_digit(value):
+    """Settings go through text without rounding."""
+    section = SETTINGS.train.model_copy(update={"learning_rate": value})
+    assert parsed(section).learning_rate == value
+
+
+def test_options_are_sorted_and_one_line():
+    """The string that a rule's identity holds does not depend on the fields' order."""
+    text = command_line.option_string(SETTINGS.train)
+    names = [word for word in shlex.split(text) if word.startswith("--")]
+    assert names == sorted(names)
+    assert len(names) == len(Train.model_fields)
+    assert "\n" not in text
+
+
+def test_an_option_of_the_program_itself():
+    """A program adds its files; without a section there are no settings."""
+    program = command_line.parser("A program.")
+    program.add_argument("--table", type=Path)
+    args = command_line.parse(program, ["--table", "a b"])
+    assert args.table == Path("a b")
+    assert not hasattr(args, "settings")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--train", "much", "--train: found 'much'"),
+        ("--train", "1.5", "--train: found '1.5'"),
+        ("--train", "0.9", "expected 1"),
+        ("--galaxies-per-shard", "1.5", "--galaxies-per-shard: found '1.5'"),
+        ("--trains", "1", "unrecognized arguments: --trains"),
+    ],
+)
+def test_bad_options_are_named(capsys, option, value, message):
+    """A program ends with status 2 and says which option is wrong."""
+    options = shlex.split(command_line.option_string(SETTINGS.split_catalog))
+    with pytest.raises(SystemExit) as stopped:
+        command_line.parse(
+            command_line.parser("A program.", SplitCatalog), [*options, option, value]
+        )
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_help_says_what_each_option_is(capsys):
+    """The fields' own docstrings are the help, also where they hold a per cent sign."""
+    with pytest.raises(SystemExit):
+        command_line.parser("A program.", Train).parse_args(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for name, field in Train.model_fields.items():
+        assert f"--{name.replace('_', '-')} VALUE" in shown
+        assert " ".join(field.description.split()) in shown

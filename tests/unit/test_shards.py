@@ -1,0 +1,313 @@
+"""Shards and image files: the same galaxies, pixels and votes come out as went in."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tests import galaxies
+from zoobot.data_utils import create_shards, image_datasets, tfrecord_datasets
+from zoobot.data_utils.images import load_image
+from zoobot.preprocess import PreprocessingConfig, preprocess_dataset
+from zoobot.schemas import get_schema
+from zoobot.settings import WriteShards
+
+COLUMNS = get_schema("gz_decals").label_cols
+RAW = WriteShards(image_size_px=32, encoding="raw", jpeg_quality=95)
+
+
+def write(
+    folder: Path,
+    table: pd.DataFrame,
+    *,
+    settings: WriteShards = RAW,
+    name: str = "shard",
+) -> Path:
+    """Write a catalogue as one shard, and return its path."""
+    table.to_parquet(folder / f"{name}.parquet", index=False)
+    shard = folder / f"{name}.tfrecord"
+    create_shards.write_shard(
+        folder / f"{name}.parquet", shard=shard, settings=settings, threads=2
+    )
+    return shard
+
+
+def ids_in(dataset: tf.data.Dataset) -> list[str]:
+    """Ids in the order in which a dataset gives them."""
+    return [id_str.decode() for batch in dataset for id_str in batch["id_str"].numpy()]
+
+
+def images_in(dataset: tf.data.Dataset) -> np.ndarray:
+    """All images of a dataset, (n_galaxies, size, size, 3)."""
+    return np.concatenate([batch["image"].numpy() for batch in dataset])
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory):
+    """130 galaxies, more than wait in memory at once, with ids that are not ASCII."""
+    folder = tmp_path_factory.mktemp("images")
+    return galaxies.write_galaxies(
+        folder, n_galaxies=130, agreement=0.7, n_unseen=2, unicode_ids=True
+    )
+
+
+@pytest.fixture(scope="module")
+def shard(catalogue, tmp_path_factory):
+    """Those galaxies as a raw shard."""
+    return write(tmp_path_factory.mktemp("shards"), catalogue)
+
+
+def test_raw_pixels_votes_and_ids_are_exact(catalogue, shard):
+    """Pixel for pixel what `load_image` reads, in the catalogue's order."""
+    dataset = tfrecord_datasets.get_dataset([shard], COLUMNS, 16)
+    expected = [load_image(path, size_px=32) for path in catalogue["file_loc"]]
+    np.testing.assert_array_equal(images_in(dataset), expected)
+    assert ids_in(dataset) == list(catalogue["id_str"])
+    votes = np.concatenate(
+        [np.stack([batch[col] for col in COLUMNS], axis=-1) for batch in dataset]
+    )
+    np.testing.assert_array_equal(votes, catalogue[COLUMNS])
+
+
+def test_columns_alone(catalogue, shard):
+    """`read_columns` gives the votes, in the order of the columns asked for."""
+    wanted = COLUMNS[::-3]
+    ids, votes = tfrecord_datasets.read_columns([shard], wanted)
+    assert ids == list(catalogue["id_str"])
+    assert votes.dtype == np.int64
+    np.testing.assert_array_equal(votes, catalogue[wanted])
+
+
+@pytest.mark.parametrize("n_galaxies", [1, 2, 7, 8, 9, 127, 128, 129])
+def test_sizes(catalogue, tmp_path, n_galaxies):
+    """Around a batch of 8 and a block of 128, all galaxies come once, in order."""
+    shard = write(tmp_path, catalogue[:n_galaxies])
+    dataset = tfrecord_datasets.get_dataset([shard], COLUMNS, 8)
+    sizes = [len(batch["id_str"]) for batch in dataset]
+    full, rest = divmod(n_galaxies, 8)
+    assert sizes == [8] * full + [rest] * bool(rest)
+    assert ids_in(dataset) == list(catalogue["id_str"][:n_galaxies])
+
+
+def test_no_galaxy(catalogue, shard, tmp_path):
+    """A shard without galaxies is a file; beside others it does not matter."""
+    empty = write(tmp_path, catalogue[:0], name="empty")
+    assert empty.read_bytes() == b""
+    ids, votes = tfrecord_datasets.read_columns([empty, shard], COLUMNS)
+    assert len(ids) == len(votes) == len(catalogue)
+    ids, votes = tfrecord_datasets.read_columns([empty], COLUMNS)
+    assert (ids, votes.shape) == ([], (0, len(COLUMNS)))
+    assert ids_in(tfrecord_datasets.get_dataset([empty, shard], COLUMNS, 16)) == list(
+        catalogue["id_str"]
+    )
+    with pytest.raises(
+        ValueError, match=r"empty.tfrecord: expected records with image"
+    ):
+        tfrecord_datasets.shard_image_size([empty])
+
+
+def test_several_shards(catalogue, shard, tmp_path):
+    """Shards follow one another; the union is the input."""
+    parts = [catalogue[:50], catalogue[50:51], catalogue[51:]]
+    shards = [write(tmp_path, part, name=str(i)) for i, part in enumerate(parts)]
+    dataset = tfrecord_datasets.get_dataset(shards, COLUMNS, 16)
+    assert ids_in(dataset) == list(catalogue["id_str"])
+    whole = tfrecord_datasets.get_dataset([shard], COLUMNS, 16)
+    np.testing.assert_array_equal(images_in(dataset), images_in(whole))
+
+
+@pytest.mark.parametrize("quality", [95, 75])
+def test_jpeg_is_close(catalogue, tmp_path, quality):
+    """JPEG's error is what rounding to multiples of its quantisation steps gives.
+
+    A step s in a cosine coefficient gives a variance of s^2 / 12 at most, as flat
+    regions round to an exact 0. Cb and Cr reach the three bands with weights whose
+    squares have a mean of 1.91; each rounding to whole levels adds 1/12.
+    """
+    settings = WriteShards(image_size_px=32, encoding="jpeg", jpeg_quality=quality)
+    shard = write(tmp_path, catalogue[:20], settings=settings)
+    found = images_in(tfrecord_datasets.get_dataset([shard], COLUMNS, 16))
+    expected = np.stack([load_image(p, size_px=32) for p in catalogue["file_loc"][:20]])
+    tables = Image.open(
+        io.BytesIO(create_shards.encode_image(expected[0], settings))
+    ).quantization
+    luma, chroma = (np.mean(np.square(tables[i])) / 12 for i in (0, 1))
+    allowed = luma + 1.91 * chroma + (1 + 1.91 + 1) / 12
+    error = np.mean((found.astype(float) - expected) ** 2)
+    assert 0 < error < allowed
+    # 35.7 dB at quality 95, 21.8 dB at 75: peak signal over rms error.
+    assert 20 * np.log10(255 / np.sqrt(error)) > {95: 35.7, 75: 21.8}[quality]
+
+
+def test_jpeg_decodes_as_pillow_does(catalogue, tmp_path):
+    """Two decoders of the same bytes agree: what is stored is what is seen."""
+    settings = WriteShards(image_size_px=32, encoding="jpeg", jpeg_quality=90)
+    shard = write(tmp_path, catalogue[:5], settings=settings)
+    found = images_in(tfrecord_datasets.get_dataset([shard], COLUMNS, 5))
+    for path, image in zip(catalogue["file_loc"], found, strict=False):
+        encoded = create_shards.encode_image(load_image(path, size_px=32), settings)
+        expected = np.array(Image.open(io.BytesIO(encoded)))
+        np.testing.assert_array_equal(image, expected)
+
+
+def test_resized(catalogue, tmp_path):
+    """Images of another size are stored at the size of the settings, which is read."""
+    settings = WriteShards(image_size_px=20, encoding="raw", jpeg_quality=95)
+    shard = write(tmp_path, catalogue[:3], settings=settings)
+    assert tfrecord_datasets.shard_image_size([shard]) == 20
+    found = images_in(tfrecord_datasets.get_dataset([shard], COLUMNS, 2))
+    expected = [load_image(path, size_px=20) for path in catalogue["file_loc"][:3]]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_truncated_shard_raises(shard, tmp_path):
+    """A shard cut short is an error, not the end of the data."""
+    cut = tmp_path / "cut.tfrecord"
+    cut.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(tf.errors.DataLossError, match="truncated"):
+        ids_in(tfrecord_datasets.get_dataset([cut], COLUMNS, 16))
+    with pytest.raises(tf.errors.DataLossError, match="truncated"):
+        tfrecord_datasets.read_columns([cut], COLUMNS)
+
+
+def test_damaged_shard_raises(shard, tmp_path):
+    """A flipped bit is found by the records' checksums."""
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "bad.tfrecord").write_bytes(content)
+    with pytest.raises(tf.errors.DataLossError, match="corrupted"):
+        ids_in(tfrecord_datasets.get_dataset([tmp_path / "bad.tfrecord"], COLUMNS, 16))
+
+
+def test_wrong_size_is_refused(catalogue, shard, tmp_path):
+    """Pixels of another size are never reshaped into galaxies."""
+    half = WriteShards(image_size_px=16, encoding="raw", jpeg_quality=95)
+    small = write(tmp_path, catalogue[:4], settings=half, name="small")
+    for shards in ([shard, small], [small, shard]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="several sizes"):
+            ids_in(tfrecord_datasets.get_dataset(shards, COLUMNS, 200))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="several sizes"):
+        ids_in(tfrecord_datasets.get_dataset([small], COLUMNS, 4, image_size=32))
+
+
+def test_what_is_no_shard(tmp_path):
+    """No path, and a file of something else."""
+    with pytest.raises(ValueError, match="shards: found none"):
+        tfrecord_datasets.get_dataset([], COLUMNS, 8)
+    other = tmp_path / "other.tfrecord"
+    with tf.io.TFRecordWriter(str(other)) as writer:
+        writer.write(tf.train.Example().SerializeToString())
+    with pytest.raises(
+        ValueError, match=r"other.tfrecord: expected records with image"
+    ):
+        tfrecord_datasets.shard_image_size([other])
+
+
+def test_a_bad_image_is_named(catalogue, tmp_path):
+    """The error says which file; no shard is left."""
+    table = catalogue[:3].copy()
+    table.loc[1, "file_loc"] = str(tmp_path / "gone.png")
+    with pytest.raises(ValueError, match=r"gone.png: file does not exist"):
+        write(tmp_path, table)
+    assert not list(tmp_path.glob("*.tfrecord"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_shuffle_is_seeded(catalogue, shard):
+    """The same seed gives the same order, each time and again; another, another."""
+
+    def order(seed: int) -> list[str]:
+        return ids_in(
+            tfrecord_datasets.get_dataset(
+                [shard], ["bar_no"], 16, shuffle=True, seed=seed
+            )
+        )
+
+    first = order(1)
+    assert first == order(1)
+    assert first != order(2)
+    assert first != list(catalogue["id_str"])
+    assert sorted(first) == sorted(catalogue["id_str"])
+    dataset = tfrecord_datasets.get_dataset(
+        [shard], ["bar_no"], 16, shuffle=True, seed=1
+    )
+    assert ids_in(dataset) == ids_in(dataset) == first
+
+
+def test_shuffle_mixes_well(catalogue, shard):
+    """Rank correlation with the file's order is that of chance."""
+    place = {id_str: i for i, id_str in enumerate(catalogue["id_str"])}
+    dataset = tfrecord_datasets.get_dataset(
+        [shard], ["bar_no"], 16, shuffle=True, seed=0
+    )
+    order = [place[id_str] for id_str in ids_in(dataset)]
+    # Standard deviation 1 / sqrt(129) = 0.088; four of them.
+    assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.35
+
+
+def test_shuffled_galaxies_keep_their_images(catalogue, shard):
+    """Image, id and votes of a galaxy stay together."""
+    dataset = tfrecord_datasets.get_dataset([shard], COLUMNS, 16, shuffle=True, seed=3)
+    rows = catalogue.set_index("id_str")
+    for batch in dataset.take(2):
+        for i, id_str in enumerate(batch["id_str"].numpy()):
+            row = rows.loc[id_str.decode()]
+            np.testing.assert_array_equal(
+                batch["image"][i], load_image(row["file_loc"], size_px=32)
+            )
+            assert [int(batch[col][i]) for col in COLUMNS] == list(row[COLUMNS])
+
+
+def test_files_and_shards_give_the_same_input(catalogue, shard):
+    """The network sees the same numbers, whichever way a galaxy comes."""
+    config = PreprocessingConfig(label_cols=[], input_size=32)
+    from_files = image_datasets.get_image_dataset(
+        list(catalogue["file_loc"]), requested_img_size=32, batch_size=16
+    )
+    from_shards = tfrecord_datasets.get_dataset([shard], COLUMNS, 16)
+    pairs = zip(
+        preprocess_dataset(from_files, config),
+        preprocess_dataset(from_shards, config),
+        strict=True,
+    )
+    for files, shards in pairs:
+        np.testing.assert_array_equal(files, shards)
+
+
+def test_image_dataset_in_order_with_labels(catalogue):
+    """Batches in the order given; a label for each path."""
+    paths = [Path(path) for path in catalogue["file_loc"][:10]]
+    labels = np.arange(20, dtype=np.float32).reshape(10, 2)
+    dataset = image_datasets.get_image_dataset(
+        paths, requested_img_size=32, batch_size=4, labels=labels
+    )
+    assert ids_in(dataset) == [str(path) for path in paths]
+    found = [batch["label"].numpy() for batch in dataset]
+    assert [len(batch) for batch in found] == [4, 4, 2]
+    np.testing.assert_array_equal(np.concatenate(found), labels)
+    assert dataset.cardinality() == 3
+
+
+def test_image_dataset_refuses(catalogue, tmp_path):
+    """No path, labels that do not match, and an image that is not there."""
+    with pytest.raises(ValueError, match="paths: found none"):
+        image_datasets.get_image_dataset([], requested_img_size=32, batch_size=4)
+    with pytest.raises(ValueError, match="labels: found 2, expected 1"):
+        image_datasets.get_image_dataset(
+            ["a.png"], requested_img_size=32, batch_size=4, labels=[1, 2]
+        )
+    dataset = image_datasets.get_image_dataset(
+        [catalogue["file_loc"][0], tmp_path / "gone.png"],
+        requested_img_size=32,
+        batch_size=4,
+    )
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"gone.png: file does not"
+    ):
+        ids_in(dataset)
