@@ -37,20 +37,16 @@ def log_rising(concentration, count):
     Abramowitz & Stegun 1964, 6.1.15 (recurrence) and 6.1.41 (Stirling's series).
     """
     shifted = concentration + _SHIFT
-    end = shifted + count
-    result = (shifted - 0.5) * ops.log1p(count / shifted) + count * (ops.log(end) - 1)
+    growth = ops.log1p(count / shifted)
+    # Each term has the count as a factor, so that 0 cancels exactly, in gradients too.
+    result = (shifted - 0.5) * growth + count * (ops.log(shifted + count) - 1)
     for power, factor in _STIRLING:
-        result = result + factor * (end**-power - shifted**-power)
-    return (
-        result
-        - ops.log(_shift_product(concentration + count))
-        + ops.log(_shift_product(concentration))
-    )
-
-
-def _shift_product(x):
-    """G(x + 8) / G(x)."""
-    return math.prod([x + i for i in range(1, _SHIFT)], start=x)
+        result = result + factor * shifted**-power * ops.expm1(-power * growth)
+    # Back from alpha + 8 to alpha, by products too short to overflow.
+    for first in range(0, _SHIFT, 4):
+        steps = [1 + count / (concentration + i) for i in range(first, first + 4)]
+        result = result - ops.log(math.prod(steps))
+    return result
 
 
 def dirichlet_multinomial_loss(votes, concentration, question_index_groups):
