@@ -26,6 +26,11 @@ __all__ = [
     "weights_digest",
 ]
 
+# Adam moves every weight by about the learning rate, so that one step moves the sum over
+# 1280 features far enough to change concentrations by half. On smaller features the
+# head keeps pace with the encoder.
+_FEATURE_SCALE = 0.1
+
 # What keras.applications builds in; a given rate is applied in proportion.
 _KERAS_DROP_CONNECT_RATE = 0.2
 
@@ -134,6 +139,7 @@ def get_head(
         [
             keras.Input((n_features,)),
             AlwaysOnDropout(dropout_rate, name="dropout"),
+            keras.layers.Rescaling(_FEATURE_SCALE, dtype="float32", name="scale"),
             keras.layers.Dense(
                 n_answers,
                 bias_initializer=keras.initializers.Constant(bias),
@@ -200,9 +206,9 @@ def get_binary_head(
 
 
 def head_arrays(head: keras.Model) -> Head:
-    """The head's dense layer as arrays."""
+    """The head as arrays: the dense layer, with the scale of the features in its kernel."""
     kernel, bias = head.get_layer("dense").get_weights()
-    return Head(kernel=kernel, bias=bias)
+    return Head(kernel=kernel * np.float32(_FEATURE_SCALE), bias=bias)
 
 
 def weights_digest(encoder: keras.Model, head: Head) -> str:
