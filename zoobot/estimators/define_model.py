@@ -26,9 +26,9 @@ __all__ = [
     "weights_digest",
 ]
 
-# Adam moves every weight by about the learning rate, so that one step moves the sum over
-# 1280 features far enough to change concentrations by half. On smaller features the
-# head keeps pace with the encoder.
+# Adam moves every weight by about the learning rate, so that one step moves the sum
+# over 1280 features far enough to change concentrations by half. On smaller features
+# the head keeps pace with the encoder.
 _FEATURE_SCALE = 0.1
 
 # What keras.applications builds in; a given rate is applied in proportion.
@@ -206,7 +206,7 @@ def get_binary_head(
 
 
 def head_arrays(head: keras.Model) -> Head:
-    """The head as arrays: the dense layer, with the scale of the features in its kernel."""
+    """The dense layer as arrays, the scale of the features in its kernel."""
     kernel, bias = head.get_layer("dense").get_weights()
     return Head(kernel=kernel * np.float32(_FEATURE_SCALE), bias=bias)
 
