@@ -1,12 +1,23 @@
-"""A network of EfficientNet's parts and names that takes a second to train."""
+"""Networks for tests: one of EfficientNet's parts and names that trains in seconds."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
-__all__ = ["N_FEATURES", "SMALL", "small_efficientnet"]
+from tests import galaxies
+from zoobot.settings import FinetuneRings, Train
+
+__all__ = [
+    "N_FEATURES",
+    "SMALL",
+    "drawn_images",
+    "finetune_settings",
+    "small_efficientnet",
+    "train_settings",
+]
 
 SMALL = "EfficientNetSmall"
 N_FEATURES = 16
@@ -41,3 +52,55 @@ def small_efficientnet(
     x = normalised(x, "top")
     x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
     return keras.Model(inputs, x)
+
+
+def drawn_images(n_galaxies: int, *, seed: int) -> np.ndarray:
+    """Galaxies of three kinds in turn, (n_galaxies, 32, 32, 1) float32, 0-1."""
+    rng = np.random.default_rng(seed)
+    kinds = [galaxies.KINDS[i % 3] for i in range(n_galaxies)]
+    images = np.array([galaxies.draw(kind, rng=rng) for kind in kinds])
+    return images.mean(axis=-1, keepdims=True).astype(np.float32) / 255
+
+
+def train_settings(**changes: object) -> Train:
+    """Settings of a training of seconds, with some changes."""
+    settings = {
+        "architecture": SMALL,
+        "crop_size_px": 32,
+        "input_size_px": 32,
+        "shift_max_px": 0.0,
+        "greyscale": True,
+        "dropout_rate": 0.2,
+        "drop_connect_rate": 0.2,
+        "concentration_min": 0.02,
+        "concentration_max": 100.02,
+        "batch_size": 12,
+        "epochs": 3,
+        "patience": 10,
+        "optimizer": "adam",
+        "learning_rate": 3e-3,
+        "schedule": "constant",
+        "warmup_epochs": 0.0,
+        "weight_decay": 0.0,
+        "batch_norm_momentum": 0.5,
+        "seed": 42,
+    }
+    return Train(**settings | changes)
+
+
+def finetune_settings(**changes: object) -> FinetuneRings:
+    """Settings of a finetuning of seconds, with some changes."""
+    settings = {
+        "hidden_units": 16,
+        "dropout_rate": 0.2,
+        "batch_size": 16,
+        "epochs": 10,
+        "patience": 10,
+        "learning_rate": 1e-2,
+        "unfreeze": "some",
+        "unfreeze_blocks": 1,
+        "unfreeze_epochs": 2,
+        "unfreeze_learning_rate": 1e-3,
+        "seed": 42,
+    }
+    return FinetuneRings(**settings | changes)

@@ -203,7 +203,7 @@ def test_huge_concentrations_give_the_multinomial(total):
 
 
 def test_log_rising_by_hand():
-    """x (x + 1) ... (x + k - 1) for small k, and gamma functions for large."""
+    """The product of x to x + k - 1 for small k, gamma functions for large."""
     x = np.float32([0.02, 0.5, 1, 7.3, 100, 606])
     np.testing.assert_array_equal(log_rising(x, np.zeros_like(x)), 0)
     for k in (1, 2, 3):

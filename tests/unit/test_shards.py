@@ -240,6 +240,24 @@ def test_shuffle_is_seeded(catalogue, shard):
     assert ids_in(dataset) == ids_in(dataset) == first
 
 
+@pytest.mark.parametrize("global_seed", [0, 7])
+def test_shuffle_depends_on_its_own_seed_alone(shard, global_seed):
+    """Whatever the process has set, 0 among it, and also from within a graph."""
+    tf.random.set_seed(1)
+    order = {"shuffle": True, "seed": 5}
+    expected = ids_in(tfrecord_datasets.get_dataset([shard], [], 16, **order))
+    tf.random.set_seed(global_seed)
+    found = ids_in(tfrecord_datasets.get_dataset([shard], [], 16, **order))
+    assert found == expected
+    seeds = tf.data.Dataset.range(5, 6)
+    nested = seeds.flat_map(
+        lambda seed: tfrecord_datasets.get_dataset(
+            [shard], [], 16, shuffle=True, seed=seed, image_size=32
+        )
+    )
+    assert ids_in(nested) == expected
+
+
 def test_shuffle_mixes_well(catalogue, shard):
     """Rank correlation with the file's order is that of chance."""
     place = {id_str: i for i, id_str in enumerate(catalogue["id_str"])}

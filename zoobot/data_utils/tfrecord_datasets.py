@@ -53,13 +53,22 @@ def get_dataset(
     size = shard_image_size(records) if image_size is None else image_size
     dataset = tf.data.TFRecordDataset([str(path) for path in records])
     if shuffle:
-        # Encoded records, not decoded images, wait in the buffer: enough for the whole
-        # of a small survey, a good mixture of a large one.
-        dataset = dataset.shuffle(16_384, seed=seed, reshuffle_each_iteration=False)
+        dataset = _shuffled(dataset, seed)
     return dataset.batch(batch_size).map(
         lambda serialized: _parse(serialized, columns_to_save, size),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
+
+
+def _shuffled(dataset: tf.data.Dataset, seed: int | tf.Tensor) -> tf.data.Dataset:
+    def shuffle(seed: tf.Tensor) -> tf.data.Dataset:
+        # TensorFlow mixes in the seed of the whole process, and fails if that is 0.
+        tf.compat.v1.get_default_graph().seed = 1
+        # Encoded records, not decoded images, wait in the buffer: enough for the whole
+        # of a small survey, a good mixture of a large one.
+        return dataset.shuffle(16_384, seed=seed, reshuffle_each_iteration=False)
+
+    return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffle)
 
 
 def read_columns(

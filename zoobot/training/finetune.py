@@ -27,6 +27,8 @@ __all__ = ["balance", "correct_prior", "train_encoder", "train_head", "unfreeze"
 
 log = logging.getLogger(__name__)
 
+_TOP = 99  # what comes after the last block, of which there are 6 or 7
+
 # Of the mean over features: one that hardly varies would otherwise be blown up, and
 # with it every small change of the encoder in stage 2.
 _LEAST_VARIANCE = 1e-3
@@ -45,8 +47,18 @@ def balance(labels: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
     -------
     (n_rows,) int
         Indices into `labels`, shuffled. Every galaxy is in it at least once.
+
+    Raises
+    ------
+    ValueError
+        If a class is empty.
     """
     classes = [np.flatnonzero(labels == label) for label in (0, 1)]
+    if not all(len(rows) for rows in classes):
+        raise ValueError(
+            f"labels: found {len(classes[0])} of 0 and {len(classes[1])} of 1, "
+            "expected both"
+        )
     n_most = max(len(rows) for rows in classes)
     repeated = []
     for rows in classes:
@@ -152,22 +164,24 @@ def unfreeze(
     Parameters
     ----------
     encoder : keras.Model
-        Its blocks are numbered 1 to 7 in the layers' names, as ``block7a_expand_conv``.
+        Its blocks are numbered from 1 in the layers' names, as ``block7a_expand_conv``.
     which : {"none", "some", "all"}
     n_blocks : int
         For "some": this many last blocks, and what comes after them.
     """
-    first = {"none": 9, "some": 8 - n_blocks, "all": 0}[which]
-    for layer in encoder.layers:
+    numbers = [_block_number(layer.name) for layer in encoder.layers]
+    last = max(number for number in numbers if number < _TOP)
+    first = {"none": _TOP + 1, "some": max(1, last + 1 - n_blocks), "all": 0}[which]
+    for layer, number in zip(encoder.layers, numbers, strict=True):
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
-        layer.trainable = _block_number(layer.name) >= first and not is_norm
+        layer.trainable = number >= first and not is_norm
     encoder.trainable_variables  # noqa: B018, Keras collects them here
 
 
 def _block_number(name: str) -> int:
     if name.startswith("block"):
         return int(name[len("block")])
-    return 8 if name.startswith(("top_", "avg_pool")) else 0
+    return _TOP if name.startswith(("top_", "avg_pool")) else 0
 
 
 def correct_prior(head: keras.Model, *, labels: np.ndarray) -> None:
@@ -205,6 +219,7 @@ def _fit(
     model.compile(
         keras.optimizers.Adam(learning_rate), "binary_crossentropy", jit_compile=False
     )
+    model.optimizer.build(model.trainable_variables)  # else Keras traces twice
     x, y = val if isinstance(val, tuple) else (val, None)
     before = model.evaluate(x, y, verbose=0)
     best = {"loss": before, "weights": model.get_weights()}

@@ -117,7 +117,7 @@ def find_rings(
     head = keras.models.load_model(Path(ring_folder, "head.keras"), safe_mode=True)
     if settings.unfreeze == "none":
         rows = hdf5.read(representations, dataset="representations")
-        ids, features = rows.id_str, rows.values
+        ids, features = rows.id_str, _mean_view(rows.values)
     else:
         galaxies = pd.read_parquet(chunk)
         ids = galaxies["id_str"]
@@ -192,7 +192,7 @@ def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.Data
     found = []
     for path in representations:
         rows = hdf5.read(path, dataset="representations")
-        values = rows.values.mean(-1) if rows.values.ndim == 3 else rows.values
+        values = _mean_view(rows.values)
         mask = np.array([galaxy in wanted for galaxy in rows.id_str])
         found.append(pd.DataFrame(values[mask], index=np.array(rows.id_str)[mask]))
     features = pd.concat(found)
@@ -203,6 +203,10 @@ def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.Data
             f"catalogue not found, first {min(missing)!r}"
         )
     return features
+
+
+def _mean_view(values: np.ndarray) -> np.ndarray:
+    return values.mean(-1) if values.ndim == 3 else values
 
 
 def _save(

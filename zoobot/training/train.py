@@ -107,15 +107,15 @@ def train_member(
             seed=seed,
             member=member,
             n_train=len(votes),
-            best_epoch=int(np.argmin(history["val_loss"])) + 1,
-            val_loss=float(min(history["val_loss"])),
+            best_epoch=int(np.nanargmin(history["val_loss"])) + 1,
+            val_loss=float(np.nanmin(history["val_loss"])),
             weights_digest=define_model.weights_digest(encoder, arrays),
             versions=library_versions("tensorflow", "keras", "numpy"),
         ),
     )
     log.info(
         "wrote the model, best validation loss %.4f, to %s",
-        min(history["val_loss"]),
+        np.nanmin(history["val_loss"]),
         model_folder,
     )
 
@@ -209,8 +209,13 @@ def validation_batches(
         return images, stack_labels(batch, label_cols)
 
     galaxies = tfrecord_datasets.get_dataset(shards, label_cols, settings.batch_size)
-    return galaxies.map(view, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
-        tf.data.AUTOTUNE
+    ids, _ = tfrecord_datasets.read_columns(shards, label_cols[:1])
+    # Records do not say how many they are, and Keras warns of an end that it meets.
+    n_batches = math.ceil(len(ids) / settings.batch_size)
+    return (
+        galaxies.map(view, num_parallel_calls=tf.data.AUTOTUNE)
+        .apply(tf.data.experimental.assert_cardinality(n_batches))
+        .prefetch(tf.data.AUTOTUNE)
     )
 
 

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 __all__ = ["TrainConfig", "train_estimator"]
@@ -63,10 +64,14 @@ def train_estimator(
     Raises
     ------
     ValueError
-        If the loss was not a number at the first step.
+        If the loss was not a number in the first epoch.
     """
     folder = Path(train_config.log_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    if model.built:
+        # Else Keras traces the whole training step twice, which takes longer than many
+        # a training.
+        model.optimizer.build(model.trainable_variables)
     history = model.fit(
         train_dataset,
         validation_data=test_dataset,
@@ -84,7 +89,7 @@ def train_estimator(
             keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         ],
     )
-    if not history.history.get("val_loss"):
+    if not np.isfinite(history.history.get("val_loss", [])).any():
         raise ValueError(
             "training stopped in its first epoch: the loss is not a number"
         )

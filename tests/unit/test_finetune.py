@@ -1,0 +1,309 @@
+"""Finetuning: balance, prior, which layers train, and what is kept."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+from sklearn.metrics import roc_auc_score
+
+from tests import networks
+from tests.galaxies import kind_of
+from zoobot.estimators import define_model
+from zoobot.estimators.model_card import ModelCard
+from zoobot.schemas import get_schema
+from zoobot.training import finetune
+
+CARD = ModelCard(
+    schema=get_schema("gz_decals"),
+    architecture=networks.SMALL,
+    image_size_px=32,
+    crop_size_px=32,
+    input_size_px=32,
+    shift_max_px=0.0,
+    greyscale=True,
+    channels=1,
+    n_features=networks.N_FEATURES,
+    dropout_rate=0.2,
+    concentration_min=0.02,
+    concentration_max=100.02,
+    seed=0,
+    member=0,
+    n_train=24,
+    best_epoch=1,
+    val_loss=1.0,
+    weights_digest="",
+    versions={},
+)
+
+
+@pytest.mark.parametrize(
+    ("n_no", "n_yes"), [(1, 1), (10, 3), (3, 10), (7, 7), (100, 1)]
+)
+def test_balance(n_no, n_yes):
+    """Both classes alike, every galaxy at least once and none much more than others."""
+    labels = np.repeat([0, 1], [n_no, n_yes])
+    rows = finetune.balance(labels, rng=np.random.default_rng(0))
+    most = max(n_no, n_yes)
+    assert len(rows) == 2 * most
+    np.testing.assert_array_equal(np.bincount(labels[rows]), [most, most])
+    counts = np.bincount(rows, minlength=len(labels))
+    for label in (0, 1):
+        of_class = counts[labels == label]
+        assert of_class.min() >= 1
+        assert of_class.max() - of_class.min() <= 1
+
+
+def test_balance_is_shuffled_and_seeded():
+    """The order is random and repeats with the seed."""
+    labels = np.repeat([0, 1], [50, 20])
+    first, again, other = (
+        finetune.balance(labels, rng=np.random.default_rng(seed)) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != other)
+    assert len(np.unique(labels[first][:20])) == 2
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_balance_of_one_class(label):
+    """Without one of the classes there is nothing to tell apart."""
+    with pytest.raises(ValueError, match=r"labels: found .* expected both"):
+        finetune.balance(np.full(5, label), rng=np.random.default_rng(0))
+
+
+def binary_head(
+    n_features: int = 4, *, scale: float = 1.0, undecided: bool = False
+) -> keras.Model:
+    """A new head on features around 0; undecided says 0.5 to all."""
+    keras.utils.set_random_seed(1)
+    head = define_model.get_binary_head(
+        n_features=n_features,
+        hidden_units=8,
+        dropout_rate=0.2,
+        mean=np.zeros(n_features),
+        variance=np.full(n_features, scale**2),
+    )
+    if undecided:
+        head.layers[-1].set_weights([np.zeros((8, 1)), np.zeros(1)])
+    return head
+
+
+@pytest.mark.parametrize(("n_no", "n_yes"), [(90, 10), (5, 5), (1, 3)])
+def test_correct_prior_is_the_theorem_of_bayes(n_no, n_yes):
+    """From equal classes, p = P(x|1) / (P(x|1) + P(x|0)), to their real frequencies."""
+    head = binary_head()
+    x = np.random.default_rng(0).normal(0, 3, size=(50, 4)).astype(np.float32)
+    balanced = head.predict(x, verbose=0)[:, 0].astype(float)
+    finetune.correct_prior(head, labels=np.repeat([0, 1], [n_no, n_yes]))
+    prior = n_yes / (n_no + n_yes)
+    expected = balanced * prior / (balanced * prior + (1 - balanced) * (1 - prior))
+    # float32 probabilities.
+    np.testing.assert_allclose(
+        head.predict(x, verbose=0)[:, 0], expected, rtol=0, atol=1e-6
+    )
+
+
+def test_correct_prior_on_simulated_classes():
+    """A tenth are rings: after the correction the mean probability is a tenth."""
+    rng = np.random.default_rng(0)
+    labels = (rng.random(3000) < 0.1).astype(int)
+    x = (rng.normal(size=(3000, 4)) + labels[:, None]).astype(np.float32)
+    head = finetune.train_head(
+        {"train": x, "val": x[:300]},
+        labels={"train": labels, "val": labels[:300]},
+        settings=networks.finetune_settings(epochs=3, batch_size=128),
+    )
+    assert head.predict(x, verbose=0).mean() > 0.2
+    finetune.correct_prior(head, labels=labels)
+    assert head.predict(x, verbose=0).mean() == pytest.approx(0.1, rel=0, abs=0.04)
+
+
+def trainable_layers(encoder: keras.Model) -> set[str]:
+    """Names of the layers that have weights to train."""
+    return {layer.name for layer in encoder.layers if layer.trainable_variables}
+
+
+def blocks_of(names: set[str]) -> set[str]:
+    """Blocks 1 to 7, stem and top, of which a layer trains."""
+    return {name[:6] if name.startswith("block") else name[:4] for name in names}
+
+
+@pytest.mark.parametrize(
+    ("which", "n_blocks", "expected"),
+    [
+        ("none", 1, set()),
+        ("some", 1, {"top_", "block7"}),
+        ("some", 3, {"top_", "block5", "block6", "block7"}),
+        ("some", 7, {"top_", *(f"block{i}" for i in range(1, 8))}),
+        ("all", 1, {"stem", "top_", *(f"block{i}" for i in range(1, 8))}),
+    ],
+)
+def test_unfreeze(efficientnet, which, n_blocks, expected):
+    """The last blocks and what follows; batch normalisation never."""
+    finetune.unfreeze(efficientnet, which=which, n_blocks=n_blocks)
+    try:
+        names = trainable_layers(efficientnet)
+        assert blocks_of(names) == expected
+        assert not [name for name in names if "bn" in name]
+    finally:
+        for layer in efficientnet.layers:
+            layer.trainable = True
+
+
+def test_unfreeze_a_network_of_fewer_blocks(small_network):
+    """One block is the last there is, whatever its number."""
+    encoder = define_model.get_encoder(networks.SMALL, input_size=32, channels=1)
+    finetune.unfreeze(encoder, which="some", n_blocks=1)
+    assert trainable_layers(encoder) == {"block2a_expand_conv", "top_conv"}
+
+
+def clusters(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two clusters 3 standard deviations apart in 10 dimensions, a fifth in one."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(n) < 0.2).astype(int)
+    x = rng.normal(size=(n, 10)) + 1.5 * labels[:, None] * (np.arange(10) < 4)
+    return (1e-3 * x + 5e-3).astype(np.float32), labels
+
+
+def test_stage_1_separates_planted_clusters():
+    """The best possible area under the curve is 0.983, for a distance of 3."""
+    (x, labels), (x_val, labels_val) = clusters(300, seed=0), clusters(100, seed=1)
+    head = finetune.train_head(
+        {"train": x, "val": x_val},
+        labels={"train": labels, "val": labels_val},
+        settings=networks.finetune_settings(),
+    )
+    x_test, labels_test = clusters(500, seed=2)
+    probability = head.predict(x_test, verbose=0)[:, 0]
+    assert roc_auc_score(labels_test, probability) > 0.95
+
+
+@pytest.mark.parametrize("as_dataset", [True, False])
+def test_fit_keeps_the_first_weights_if_training_harms(as_dataset):
+    """What validation contradicts is not kept."""
+    x, labels = clusters(100, seed=0)
+    y = labels[:, None].astype(np.float32)
+    head = binary_head(10, undecided=True)
+    before = [w.copy() for w in head.get_weights()]
+    val = (x * 1000, 1 - y)
+    finetune._fit(
+        head,
+        tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(25),
+        tf.data.Dataset.from_tensor_slices(val).batch(25) if as_dataset else val,
+        epochs=3,
+        patience=3,
+        learning_rate=0.1,
+    )
+    for old, new in zip(before, head.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_fit_keeps_the_best_epoch():
+    """A learning rate that is too high passes by good weights: they are kept."""
+    x, labels = clusters(100, seed=0)
+    y = labels[:, None].astype(np.float32)
+    head = binary_head(10)
+    losses = []
+
+    class Record(keras.callbacks.Callback):
+        """What the fit sees."""
+
+        def on_epoch_end(self, epoch, logs=None):
+            losses.append(logs["val_loss"])
+
+    original = keras.Model.fit
+
+    def fit(self, *args, callbacks, **kwargs):
+        return original(self, *args, callbacks=[*callbacks, Record()], **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.Model, "fit", fit)
+        finetune._fit(
+            head,
+            tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(10),
+            (x * 1000, y),
+            epochs=6,
+            patience=6,
+            learning_rate=0.3,
+        )
+    assert len(losses) == 6
+    found = head.evaluate(x * 1000, y, verbose=0)
+    assert found == pytest.approx(min(losses), rel=1e-5)
+
+
+@pytest.fixture
+def ring_galaxies(planted) -> dict[str, pd.DataFrame]:
+    """Planted galaxies with a label: is it a ring."""
+    table = planted[["id_str", "file_loc"]].copy()
+    table["label"] = (kind_of(table["id_str"]) == "ring").astype(int)
+    return {"train": table, "val": table}
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        ("some", {"block2a_expand_conv", "top_conv"}),
+        (
+            "all",
+            {"stem_conv", "block1a_expand_conv", "block2a_expand_conv", "top_conv"},
+        ),
+    ],
+)
+def test_stage_2_trains_what_is_unfrozen_and_the_head(
+    small_network, ring_galaxies, which, expected
+):
+    """Exactly those layers change, among them never batch normalisation."""
+    keras.utils.set_random_seed(0)
+    encoder = define_model.get_encoder(
+        networks.SMALL, input_size=32, channels=1, batch_norm_momentum=0.1
+    )
+    encoder(networks.drawn_images(12, seed=0), training=True)
+    head = binary_head(networks.N_FEATURES, scale=0.01, undecided=True)
+    before = {layer.name: layer.get_weights() for layer in encoder.layers}
+    head_before = head.get_layer("hidden_1").get_weights()
+    finetune.train_encoder(
+        encoder,
+        head=head,
+        galaxies=ring_galaxies,
+        card=CARD,
+        settings=networks.finetune_settings(
+            unfreeze=which, unfreeze_learning_rate=0.01
+        ),
+    )
+    changed = {
+        layer.name
+        for layer in encoder.layers
+        for old, new in zip(before[layer.name], layer.get_weights(), strict=True)
+        if not np.array_equal(old, new)
+    }
+    assert changed == expected
+    for old, new in zip(
+        head_before, head.get_layer("hidden_1").get_weights(), strict=True
+    ):
+        assert np.any(old != new)
+
+
+def test_views_of_stage_2(ring_galaxies):
+    """Copies of a galaxy within an epoch differ; validation sees the centre, twice."""
+    table = pd.concat([ring_galaxies["train"][:1]] * 5)
+    settings = networks.finetune_settings(batch_size=3)
+    batches = list(finetune._training_views(table, card=CARD, settings=settings))
+    images = np.concatenate([images for images, _ in batches])
+    assert [len(labels) for _, labels in batches] == [3, 2] * settings.unfreeze_epochs
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
+    val = finetune._views(
+        ring_galaxies["val"],
+        card=dataclasses.replace(CARD, input_size_px=16),
+        batch_size=10,
+        epoch=None,
+        seed=0,
+    )
+    assert val.cardinality() == 3
+    first, second = (np.concatenate([x for x, _ in val]) for _ in range(2))
+    assert first.shape == (24, 16, 16, 1)
+    np.testing.assert_array_equal(first, second)

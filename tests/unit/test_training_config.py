@@ -1,0 +1,92 @@
+"""Fitting: when it stops, what it keeps, and what it writes."""
+
+from __future__ import annotations
+
+import csv
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoobot.training.training_config import TrainConfig, train_estimator
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(32, 3)).astype(np.float32)
+Y = (X @ np.float32([[1], [2], [3]])).astype(np.float32)
+
+
+def batches(x=X, y=Y) -> tf.data.Dataset:
+    """Batches of eight."""
+    return tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
+
+
+def line(*, learning_rate=0.05, weights=None) -> keras.Model:
+    """A compiled linear model."""
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, use_bias=False)])
+    if weights is not None:
+        model.set_weights([np.float32(weights).reshape(3, 1)])
+    model.compile(keras.optimizers.SGD(learning_rate), "mse", jit_compile=False)
+    return model
+
+
+def fit(model, folder, *, train=None, val=None, epochs=5, patience=10, **options):
+    """Fit on the line, or on other batches."""
+    config = TrainConfig(log_dir=folder, epochs=epochs, patience=patience)
+    return train_estimator(
+        model, config, train or batches(), val or batches(), **options
+    )
+
+
+def test_loss_falls_and_history_is_written(tmp_path):
+    """A row an epoch: loss, validation loss, learning rate and seconds."""
+    history = fit(line(), tmp_path / "new" / "folder").history
+    assert history["val_loss"][-1] < 0.5 * history["val_loss"][0]
+    with (tmp_path / "new" / "folder" / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [0, 1, 2, 3, 4]
+    assert [float(row["val_loss"]) for row in rows] == history["val_loss"]
+    assert all(float(row["learning_rate"]) == pytest.approx(0.05) for row in rows)
+    assert all(float(row["seconds"]) > 0 for row in rows)
+    assert list((tmp_path / "new" / "folder" / "tensorboard").rglob("events*"))
+
+
+@pytest.mark.parametrize("patience", [2, 10])
+def test_best_weights_are_kept(tmp_path, patience):
+    """Training leads away from what the validation wants; its first epoch was best.
+
+    So also if all epochs run, without an early stop.
+    """
+    model = line(weights=[-1, -2, -3], learning_rate=0.01)
+    history = fit(model, tmp_path, val=batches(X, -Y), patience=patience).history
+    assert len(history["val_loss"]) == min(5, 1 + patience)
+    assert np.argmin(history["val_loss"]) == 0
+    found = model.evaluate(batches(X, -Y), verbose=0)
+    assert found == pytest.approx(history["val_loss"][0], rel=1e-6)
+
+
+def test_steps_per_epoch(tmp_path):
+    """A dataset of several epochs in a row is cut into them without a warning."""
+    model = line()
+    fit(model, tmp_path, train=batches().repeat(3), epochs=3, steps_per_epoch=4)
+    assert int(model.optimizer.iterations) == 12
+
+
+def test_not_a_number_at_once(tmp_path):
+    """A loss that is no number ends with an error, not with a model of NaN."""
+    bad = X.copy()
+    bad[0, 0] = np.nan
+    with pytest.raises(ValueError, match="loss is not a number"):
+        fit(line(), tmp_path, train=batches(bad))
+
+
+def test_not_a_number_later(tmp_path):
+    """The best epoch before it is kept."""
+    late = batches().concatenate(batches(X * np.float32(np.nan)))
+    model = line()
+    history = fit(model, tmp_path, train=late.repeat(), steps_per_epoch=4).history
+    assert len(history["loss"]) == 2
+    assert np.isfinite(model.get_weights()[0]).all()
+    found = model.evaluate(batches(), verbose=0)
+    assert found == pytest.approx(history["val_loss"][0], rel=1e-6)
