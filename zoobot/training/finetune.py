@@ -54,11 +54,8 @@ def balance(labels: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
         If a class is empty.
     """
     classes = [np.flatnonzero(labels == label) for label in (0, 1)]
-    if not all(len(rows) for rows in classes):
-        raise ValueError(
-            f"labels: found {len(classes[0])} of 0 and {len(classes[1])} of 1, "
-            "expected both"
-        )
+    if not all(map(len, classes)):
+        raise ValueError(f"labels: found only {np.unique(labels)}, expected 0 and 1")
     n_most = max(len(rows) for rows in classes)
     repeated = []
     for rows in classes:
