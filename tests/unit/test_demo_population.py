@@ -11,7 +11,8 @@ _SEED = 7
 def _draw(n: int, *, seed: int = _SEED, ring_fraction: float = 0.25):
     return [
         population.random(
-            population.stream(seed, "galaxy", i), ring_fraction=ring_fraction
+            population.stream(seed, purpose="galaxy", index=i),
+            ring_fraction=ring_fraction,
         )
         for i in range(n)
     ]
@@ -27,7 +28,9 @@ def test_same_seed_same_galaxies_other_seed_others():
 def test_streams_differ_by_purpose_and_number():
     """Noise does not repeat the numbers that made the galaxy."""
     keys = [(1, "a", 0), (1, "b", 0), (1, "a", 1), (2, "a", 0)]
-    first = [population.stream(*key).random() for key in keys]
+    first = [
+        population.stream(key[0], purpose=key[1], index=key[2]).random() for key in keys
+    ]
     assert len(set(first)) == len(keys)
 
 

@@ -96,7 +96,9 @@ def test_truth_has_parameters_and_concentrations(folder):
     assert list(truth["id_str"]) == [f"SIM{i:06d}" for i in range(43)]
     columns = [f"{col}_concentration" for col in _SCHEMA.label_cols]
     assert (truth[columns] > 0).all(axis=None)
-    expected = population.random(population.stream(42, "galaxy", 7), ring_fraction=0.25)
+    expected = population.random(
+        population.stream(42, purpose="galaxy", index=7), ring_fraction=0.25
+    )
     for name in ("kind", "snr", "n_arms", "has_ring", "merging", "bulge_fraction"):
         assert truth.loc[7, name] == getattr(expected, name)
 
@@ -160,7 +162,7 @@ def test_script_takes_the_settings_as_options(folder, tmp_path):
 
 def test_examples_show_each_galaxy_once(folder):
     """The contact sheet is a picture of at most 48 galaxies of all kinds."""
-    streams = (population.stream(42, "galaxy", i) for i in range(400))
+    streams = (population.stream(42, purpose="galaxy", index=i) for i in range(400))
     galaxies = [population.random(rng, ring_fraction=0.25) for rng in streams]
     chosen = contact_sheet.choose_examples(galaxies)
     assert len(chosen) == len(set(chosen)) == 48

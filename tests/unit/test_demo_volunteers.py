@@ -28,7 +28,7 @@ _RING = Galaxy(
 
 
 def _population(n: int) -> list[Galaxy]:
-    streams = (population.stream(5, "galaxy", i) for i in range(n))
+    streams = (population.stream(5, purpose="galaxy", index=i) for i in range(n))
     return [population.random(rng, ring_fraction=0.25) for rng in streams]
 
 

@@ -80,7 +80,7 @@ class Galaxy:
         return self.half_light_radius / 1.678
 
 
-def stream(seed: int, purpose: str, index: int) -> np.random.Generator:
+def stream(seed: int, *, purpose: str, index: int) -> np.random.Generator:
     """Random numbers for one purpose and one galaxy, whatever else is drawn.
 
     Parameters

@@ -122,7 +122,7 @@ def _simulate_one(
     index: int, folder: Path, settings: SimulateSurvey, schema: Schema
 ) -> _Simulated:
     galaxy = population.random(
-        population.stream(settings.seed, "galaxy", index),
+        population.stream(settings.seed, purpose="galaxy", index=index),
         ring_fraction=settings.ring_fraction,
     )
     id_str = f"SIM{index:06d}"
@@ -130,14 +130,14 @@ def _simulate_one(
     picture = pictures.picture(
         galaxy,
         size_px=settings.image_size_px,
-        rng=population.stream(settings.seed, "pixels", index),
+        rng=population.stream(settings.seed, purpose="pixels", index=index),
     )
     # A png has no quality and ignores it.
     Image.fromarray(picture).save(folder / file_loc, quality=_JPG_QUALITY)
     concentrations = volunteers.true_concentrations(
         galaxy, schema=schema, vote_concentration=settings.vote_concentration
     )
-    rng = population.stream(settings.seed, "votes", index)
+    rng = population.stream(settings.seed, purpose="votes", index=index)
     n_volunteers = rng.integers(
         settings.volunteers_min, settings.volunteers_max, endpoint=True
     )
