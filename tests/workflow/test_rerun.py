@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from tests.workflow.workflow import ROOT, TINY, planned_rules, snakemake
+from zoobot.data_utils import hdf5
+from zoobot.estimators.model_card import load_card
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +64,11 @@ def change_settings(
     return TINY, path
 
 
+def n_passes(project: Path) -> int:
+    path = project / "results/predictions/tiny/tiny_0.hdf5"
+    return hdf5.read(path, dataset="predictions").values.shape[-1]
+
+
 def test_second_run_does_nothing(finished_project: Path):
     assert planned_rules(finished_project) == set()
 
@@ -100,39 +107,43 @@ def test_two_settings_that_swap_their_values_are_a_change(
     assert planned == with_readers({"train"})
 
 
-def test_another_ensemble_member_leaves_the_first_alone(
+def test_another_ensemble_member_is_trained_beside_the_first(
     finished_project: Path, tmp_path: Path
 ):
+    """Run it: twice the passes, and the first member's weights as they were."""
     path = tmp_path / "members.yaml"
     path.write_text("n_models: 2\n")
-    result = snakemake(finished_project, "-n", configfiles=(TINY, path))
-    assert "results/models/tiny/1/encoder.keras" in result.stdout
-    assert "--model results/models/tiny/0" not in result.stdout.replace(
-        "--models results/models/tiny/0", ""
-    )
+    encoder = finished_project / "results/models/tiny/0/encoder.keras"
+    before = encoder.stat()
+    result = snakemake(finished_project, configfiles=(TINY, path))
+    assert result.returncode == 0, result.stdout
+    assert n_passes(finished_project) == 4
+    digests = [
+        load_card(finished_project / f"results/models/tiny/{i}").weights_digest
+        for i in range(2)
+    ]
+    assert digests[0] != digests[1]
+    assert encoder.stat().st_mtime_ns == before.st_mtime_ns
+    back = snakemake(finished_project)
+    assert back.returncode == 0, back.stdout
+    assert n_passes(finished_project) == 2
 
 
 def test_a_changed_n_samples_really_runs_without_training(
     finished_project: Path, tmp_path: Path
 ):
     """Run it, and change it back: the models are the same files as before."""
-    from zoobot.data_utils import hdf5
-
-    def n_passes() -> int:
-        path = finished_project / "results/predictions/tiny/tiny_0.hdf5"
-        return hdf5.read(path, dataset="predictions").values.shape[-1]
-
     encoder = finished_project / "results/models/tiny/0/encoder.keras"
     before = encoder.stat()
-    assert n_passes() == 2
+    assert n_passes(finished_project) == 2
     result = snakemake(
         finished_project, configfiles=change_settings(tmp_path, "predict", n_samples=4)
     )
     assert result.returncode == 0, result.stdout
-    assert n_passes() == 4
+    assert n_passes(finished_project) == 4
     result = snakemake(finished_project)
     assert result.returncode == 0, result.stdout
-    assert n_passes() == 2
+    assert n_passes(finished_project) == 2
     after = encoder.stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
 
