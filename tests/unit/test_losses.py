@@ -28,7 +28,9 @@ ATOL, RTOL = 1e-5, 2e-6
 def loss_of(votes, concentration, groups=GROUPS) -> np.ndarray:
     """The loss of each question, (n_galaxies, n_questions), as NumPy."""
     return keras.ops.convert_to_numpy(
-        dirichlet_multinomial_loss(np.asarray(votes), np.asarray(concentration), groups)
+        dirichlet_multinomial_loss(
+            np.asarray(votes), np.asarray(concentration), question_index_groups=groups
+        )
     )
 
 
@@ -120,7 +122,9 @@ def test_no_votes_give_exactly_zero():
     concentration = tf.constant(concentration)
     with tf.GradientTape() as tape:
         tape.watch(concentration)
-        loss = dirichlet_multinomial_loss(tf.zeros((50, 34)), concentration, GROUPS)
+        loss = dirichlet_multinomial_loss(
+            tf.zeros((50, 34)), concentration, question_index_groups=GROUPS
+        )
     assert np.all(loss.numpy() == 0)
     assert np.all(tape.gradient(loss, concentration).numpy() == 0)
 
@@ -180,7 +184,9 @@ def test_computed_in_float32(dtype):
     votes, concentration = draw(50, seed=4)
     concentration = np.maximum(concentration, 1)
     given = tf.cast(concentration, dtype)
-    loss = dirichlet_multinomial_loss(tf.cast(votes, dtype), given, GROUPS)
+    loss = dirichlet_multinomial_loss(
+        tf.cast(votes, dtype), given, question_index_groups=GROUPS
+    )
     assert loss.dtype == tf.float32
     expected = -log_likelihood(
         tf.cast(tf.cast(votes, dtype), tf.float64).numpy(),
@@ -265,7 +271,7 @@ def test_extremes_are_finite(concentration):
     given = tf.fill((3, 2), np.float32(concentration))
     with tf.GradientTape() as tape:
         tape.watch(given)
-        loss = dirichlet_multinomial_loss(votes, given, [(0, 1)])
+        loss = dirichlet_multinomial_loss(votes, given, question_index_groups=[(0, 1)])
     expected = -dirichlet_multinomial.logpmf(
         votes, np.full((3, 2), concentration), votes.sum(-1)
     )

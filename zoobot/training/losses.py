@@ -49,7 +49,7 @@ def log_rising(concentration, count):
     return result
 
 
-def dirichlet_multinomial_loss(votes, concentration, question_index_groups):
+def dirichlet_multinomial_loss(votes, concentration, *, question_index_groups):
     """Negative log-likelihood of each question's votes.
 
     ::
@@ -117,7 +117,9 @@ def get_multiquestion_loss(
 
     def multiquestion_loss(votes, concentration):
         return ops.sum(
-            dirichlet_multinomial_loss(votes, concentration, question_index_groups),
+            dirichlet_multinomial_loss(
+                votes, concentration, question_index_groups=question_index_groups
+            ),
             axis=-1,
         )
 
