@@ -12,6 +12,8 @@ MNRAS 435, 2835, table 2.
 
 __all__ = ["TREES"]
 
+Tree = dict[str, dict[str, list[str]]]
+
 _ALWAYS: list[str] = []
 _SMOOTH = ["smooth-or-featured_smooth"]
 _FEATURED = ["smooth-or-featured_featured-or-disk"]
@@ -20,104 +22,97 @@ _FACE_ON = ["disk-edge-on_no"]
 _EDGE_ON = ["disk-edge-on_yes"]
 _SPIRAL = ["has-spiral-arms_yes"]
 
-TREES: dict[str, dict[str, dict[str, list[str]]]] = {
-    "gz_decals": {
-        "smooth-or-featured": {
-            "answers": ["smooth", "featured-or-disk", "artifact"],
-            "asked_after": _ALWAYS,
-        },
-        "disk-edge-on": {"answers": ["yes", "no"], "asked_after": _FEATURED},
-        "has-spiral-arms": {"answers": ["yes", "no"], "asked_after": _FACE_ON},
-        "bar": {"answers": ["strong", "weak", "no"], "asked_after": _FACE_ON},
-        "bulge-size": {
-            "answers": ["dominant", "large", "moderate", "small", "none"],
-            "asked_after": _FACE_ON,
-        },
-        "how-rounded": {
-            "answers": ["round", "in-between", "cigar-shaped"],
-            "asked_after": _SMOOTH,
-        },
-        "edge-on-bulge": {
-            "answers": ["boxy", "none", "rounded"],
-            "asked_after": _EDGE_ON,
-        },
-        "spiral-winding": {
-            "answers": ["tight", "medium", "loose"],
-            "asked_after": _SPIRAL,
-        },
-        "spiral-arm-count": {
-            "answers": ["1", "2", "3", "4", "more-than-4", "cant-tell"],
-            "asked_after": _SPIRAL,
-        },
-        "merging": {
-            "answers": ["none", "minor-disturbance", "major-disturbance", "merger"],
-            "asked_after": _SMOOTH_OR_FEATURED,
-        },
+_GZ_DECALS: Tree = {
+    "smooth-or-featured": {
+        "answers": ["smooth", "featured-or-disk", "artifact"],
+        "asked_after": _ALWAYS,
     },
-    "gz_decals_dr12": {
-        "smooth-or-featured": {
-            "answers": ["smooth", "featured-or-disk", "artifact"],
-            "asked_after": _ALWAYS,
-        },
-        "disk-edge-on": {"answers": ["yes", "no"], "asked_after": _FEATURED},
-        "has-spiral-arms": {"answers": ["yes", "no"], "asked_after": _FACE_ON},
-        "bar": {"answers": ["yes", "no"], "asked_after": _FACE_ON},
-        "bulge-size": {
-            "answers": ["dominant", "obvious", "none"],
-            "asked_after": _FACE_ON,
-        },
-        "how-rounded": {
-            "answers": ["completely", "in-between", "cigar-shaped"],
-            "asked_after": _SMOOTH,
-        },
-        "edge-on-bulge": {
-            "answers": ["boxy", "none", "rounded"],
-            "asked_after": _EDGE_ON,
-        },
-        "spiral-winding": {
-            "answers": ["tight", "medium", "loose"],
-            "asked_after": _SPIRAL,
-        },
-        "spiral-arm-count": {
-            "answers": ["1", "2", "3", "4", "more-than-4"],
-            "asked_after": _SPIRAL,
-        },
-        "merging": {
-            "answers": ["neither", "tidal-debris", "both", "merger"],
-            "asked_after": _SMOOTH_OR_FEATURED,
-        },
+    "disk-edge-on": {"answers": ["yes", "no"], "asked_after": _FEATURED},
+    "has-spiral-arms": {"answers": ["yes", "no"], "asked_after": _FACE_ON},
+    "bar": {"answers": ["strong", "weak", "no"], "asked_after": _FACE_ON},
+    "bulge-size": {
+        "answers": ["dominant", "large", "moderate", "small", "none"],
+        "asked_after": _FACE_ON,
     },
-    "gz2": {
-        "smooth-or-featured": {
-            "answers": ["smooth", "featured-or-disk", "artifact"],
-            "asked_after": _ALWAYS,
-        },
-        "disk-edge-on": {"answers": ["yes", "no"], "asked_after": _FEATURED},
-        "has-spiral-arms": {"answers": ["yes", "no"], "asked_after": _FACE_ON},
-        "bar": {"answers": ["yes", "no"], "asked_after": _FACE_ON},
-        "bulge-size": {
-            "answers": ["dominant", "obvious", "just-noticeable", "no"],
-            "asked_after": _FACE_ON,
-        },
-        "something-odd": {
-            "answers": ["yes", "no"],
-            "asked_after": _SMOOTH_OR_FEATURED,
-        },
-        "how-rounded": {
-            "answers": ["round", "in-between", "cigar"],
-            "asked_after": _SMOOTH,
-        },
-        "bulge-shape": {
-            "answers": ["round", "boxy", "no-bulge"],
-            "asked_after": _EDGE_ON,
-        },
-        "spiral-winding": {
-            "answers": ["tight", "medium", "loose"],
-            "asked_after": _SPIRAL,
-        },
-        "spiral-arm-count": {
-            "answers": ["1", "2", "3", "4", "more-than-4", "cant-tell"],
-            "asked_after": _SPIRAL,
-        },
+    "how-rounded": {
+        "answers": ["round", "in-between", "cigar-shaped"],
+        "asked_after": _SMOOTH,
     },
+    "edge-on-bulge": {
+        "answers": ["boxy", "none", "rounded"],
+        "asked_after": _EDGE_ON,
+    },
+    "spiral-winding": {
+        "answers": ["tight", "medium", "loose"],
+        "asked_after": _SPIRAL,
+    },
+    "spiral-arm-count": {
+        "answers": ["1", "2", "3", "4", "more-than-4", "cant-tell"],
+        "asked_after": _SPIRAL,
+    },
+    "merging": {
+        "answers": ["none", "minor-disturbance", "major-disturbance", "merger"],
+        "asked_after": _SMOOTH_OR_FEATURED,
+    },
+}
+
+# What the first two campaigns asked otherwise; the other questions are the same.
+_GZ_DECALS_DR12 = _GZ_DECALS | {
+    "bar": {"answers": ["yes", "no"], "asked_after": _FACE_ON},
+    "bulge-size": {
+        "answers": ["dominant", "obvious", "none"],
+        "asked_after": _FACE_ON,
+    },
+    "how-rounded": {
+        "answers": ["completely", "in-between", "cigar-shaped"],
+        "asked_after": _SMOOTH,
+    },
+    "spiral-arm-count": {
+        "answers": ["1", "2", "3", "4", "more-than-4"],
+        "asked_after": _SPIRAL,
+    },
+    "merging": {
+        "answers": ["neither", "tidal-debris", "both", "merger"],
+        "asked_after": _SMOOTH_OR_FEATURED,
+    },
+}
+
+_GZ2: Tree = {
+    "smooth-or-featured": {
+        "answers": ["smooth", "featured-or-disk", "artifact"],
+        "asked_after": _ALWAYS,
+    },
+    "disk-edge-on": {"answers": ["yes", "no"], "asked_after": _FEATURED},
+    "has-spiral-arms": {"answers": ["yes", "no"], "asked_after": _FACE_ON},
+    "bar": {"answers": ["yes", "no"], "asked_after": _FACE_ON},
+    "bulge-size": {
+        "answers": ["dominant", "obvious", "just-noticeable", "no"],
+        "asked_after": _FACE_ON,
+    },
+    "something-odd": {
+        "answers": ["yes", "no"],
+        "asked_after": _SMOOTH_OR_FEATURED,
+    },
+    "how-rounded": {
+        "answers": ["round", "in-between", "cigar"],
+        "asked_after": _SMOOTH,
+    },
+    "bulge-shape": {
+        "answers": ["round", "boxy", "no-bulge"],
+        "asked_after": _EDGE_ON,
+    },
+    "spiral-winding": {
+        "answers": ["tight", "medium", "loose"],
+        "asked_after": _SPIRAL,
+    },
+    "spiral-arm-count": {
+        "answers": ["1", "2", "3", "4", "more-than-4", "cant-tell"],
+        "asked_after": _SPIRAL,
+    },
+}
+
+TREES: dict[str, Tree] = {
+    "gz_decals": _GZ_DECALS,
+    "gz_decals_dr12": _GZ_DECALS_DR12,
+    "gz2": _GZ2,
 }
