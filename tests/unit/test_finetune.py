@@ -16,7 +16,7 @@ from tests.galaxies import kind_of
 from zoobot.estimators import define_model
 from zoobot.estimators.model_card import ModelCard
 from zoobot.schemas import get_schema
-from zoobot.training import finetune
+from zoobot.training import finetune, finetune_views
 
 CARD = ModelCard(
     schema=get_schema("gz_decals"),
@@ -185,8 +185,7 @@ def test_stage_1_separates_planted_clusters():
     assert roc_auc_score(labels_test, probability) > 0.95
 
 
-@pytest.mark.parametrize("as_dataset", [True, False])
-def test_fit_keeps_the_first_weights_if_training_harms(as_dataset):
+def test_fit_keeps_the_first_weights_if_training_harms():
     """What validation contradicts is not kept."""
     x, labels = clusters(100, seed=0)
     y = labels[:, None].astype(np.float32)
@@ -196,7 +195,7 @@ def test_fit_keeps_the_first_weights_if_training_harms(as_dataset):
     finetune._fit(
         head,
         tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(25),
-        tf.data.Dataset.from_tensor_slices(val).batch(25) if as_dataset else val,
+        tf.data.Dataset.from_tensor_slices(val).batch(25),
         epochs=3,
         patience=3,
         learning_rate=0.1,
@@ -228,7 +227,7 @@ def test_fit_keeps_the_best_epoch():
         finetune._fit(
             head,
             tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(10),
-            (x * 1000, y),
+            tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(10),
             epochs=6,
             patience=6,
             learning_rate=0.3,
@@ -294,18 +293,19 @@ def test_views_of_stage_2(ring_galaxies):
     """Copies of a galaxy within an epoch differ; validation sees the centre, twice."""
     table = pd.concat([ring_galaxies["train"][:1]] * 5)
     settings = networks.finetune_settings(batch_size=3)
-    batches = list(finetune._training_views(table, card=CARD, settings=settings))
+    batches = list(finetune_views.random_views(table, card=CARD, settings=settings))
     images = np.concatenate([images for images, _ in batches])
     assert [len(labels) for _, labels in batches] == [3, 2] * settings.unfreeze_epochs
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
-    val = finetune._views(
+    val = finetune_views.labelled_central_views(
         ring_galaxies["val"],
         card=dataclasses.replace(CARD, input_size_px=16),
         batch_size=10,
-        epoch=None,
-        seed=0,
     )
     assert val.cardinality() == 3
-    first, second = (np.concatenate([x for x, _ in val]) for _ in range(2))
+    first, second = (np.concatenate([x for x, *_ in val]) for _ in range(2))
     assert first.shape == (24, 16, 16, 1)
     np.testing.assert_array_equal(first, second)
+    labels, weights = (np.concatenate([row[i] for row in val]) for i in (1, 2))
+    for label in (0, 1):  # each class counts half
+        assert weights[labels == label].sum() == pytest.approx(len(labels) / 2)

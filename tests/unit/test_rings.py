@@ -182,3 +182,17 @@ def test_views_are_averaged(survey, tmp_path):
     found = pd.read_parquet(tmp_path / "found.parquet")["ring_probability"]
     expected = head.predict(rows.values, verbose=0)[:, 0]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_linear_probe_finds_what_lies_open_and_nothing_else():
+    """Shifted features are found; features without any information give chance."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [300, 60])
+    features = rng.normal(size=(360, 5))
+    blind = rings.linear_probe(features, labels=labels, seed=0)
+    assert abs(blind["roc_auc"] - 0.5) < 0.12  # three standard errors of the AUC
+    features[labels == 1, 2] += 2.0
+    seen = rings.linear_probe(features, labels=labels, seed=0)
+    # Two unit Gaussians 2 apart: AUC = Phi(2 / sqrt 2) = 0.921.
+    assert abs(seen["roc_auc"] - 0.921) < 0.05
+    assert seen["roc_auc_90pc_lower"] < 0.921 < seen["roc_auc_90pc_upper"]

@@ -44,6 +44,7 @@ MAY_IMPORT_TENSORFLOW = {
     "estimators/layers.py",  # in one call that only this Keras backend reaches
     "representations/extract.py",
     "training/finetune.py",
+    "training/finetune_views.py",
     "training/train.py",
     "training/training_config.py",
 }

@@ -25,6 +25,10 @@ Rings       ROC AUC {{ rings.final.roc_auc|number }} \
 {{ rings.final.roc_auc_90pc_upper|number(2) }}, 90% interval) on \
 {{ rings.final.n }} held-out galaxies, {{ rings.final.n_rings }} of them rings; \
 frozen encoder {{ rings.stage_1.roc_auc|number }}
+            linear probe {{ rings.linear_probe.roc_auc|number }} \
+({{ rings.linear_probe.roc_auc_90pc_lower|number(2) }} to \
+{{ rings.linear_probe.roc_auc_90pc_upper|number(2) }}), cross-validated on \
+{{ rings.linear_probe.n }} galaxies, {{ rings.linear_probe.n_rings }} of them rings
 
 Results are in {{ results }}; open report.html there first.
 """
@@ -91,6 +95,12 @@ volunteers were asked the question; the loss counts all.</p>
 <td>{{ row.brier_score|number }}</td></tr>
 {% endfor %}
 </table>
+<p>A logistic regression on the representations, cross-validated on all
+{{ rings.linear_probe.n }} galaxies of the ring catalogue
+({{ rings.linear_probe.n_rings }} rings), has ROC AUC
+{{ rings.linear_probe.roc_auc|number }}
+({{ rings.linear_probe.roc_auc_90pc_lower|number(2) }} to
+{{ rings.linear_probe.roc_auc_90pc_upper|number(2) }}).</p>
 <p>The galaxies most likely to be rings, most likely first:</p>
 <p><img src="{{ pictures.rings }}" alt="Images of the most likely rings"></p>
 </body>

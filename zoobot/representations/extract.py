@@ -22,7 +22,12 @@ from zoobot.preprocess import PreprocessingConfig, preprocess_images
 from zoobot.settings import ExtractRepresentations
 from zoobot.versions import library_versions
 
-__all__ = ["extract_representations", "sweep"]
+__all__ = [
+    "central_views",
+    "extract_representations",
+    "preprocessing_of",
+    "sweep",
+]
 
 log = logging.getLogger(__name__)
 
@@ -94,9 +99,32 @@ def sweep(
     ------
     (batch, n_features) float32
     """
-    config = PreprocessingConfig(
-        label_cols=[], input_size=card.image_size_px, make_greyscale=card.greyscale
-    )
+    images = central_views(paths, card=card, batch_size=batch_size)
+    encode = tf.function(encoder, reduce_retracing=True)
+    for batch in track(images, total=len(paths), what="galaxies", size=batch_size):
+        yield encode(batch, training=False).numpy()
+
+
+def central_views(
+    paths: Sequence[str], *, card: ModelCard, batch_size: int
+) -> tf.data.Dataset:
+    """What a model's encoder takes of image files, in the order given.
+
+    Parameters
+    ----------
+    paths : (n_galaxies,) sequence of str
+        Image files.
+    card : ModelCard
+        Says how large the images were stored, and which part the network sees.
+    batch_size : int
+        Galaxies in a batch.
+
+    Returns
+    -------
+    tf.data.Dataset
+        (batch, input_size, input_size, channels) float32, 0-1.
+    """
+    config = preprocessing_of(card)
 
     def view(batch: dict[str, tf.Tensor]) -> tf.Tensor:
         return center_view(
@@ -108,9 +136,13 @@ def sweep(
     images = get_image_dataset(
         list(paths), requested_img_size=card.image_size_px, batch_size=batch_size
     )
-    images = images.map(view, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
+    return images.map(view, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
         tf.data.AUTOTUNE
     )
-    encode = tf.function(encoder, reduce_retracing=True)
-    for batch in track(images, total=len(paths), what="galaxies", size=batch_size):
-        yield encode(batch, training=False).numpy()
+
+
+def preprocessing_of(card: ModelCard) -> PreprocessingConfig:
+    """The preprocessing that a model was trained with, for images without labels."""
+    return PreprocessingConfig(
+        label_cols=[], input_size=card.image_size_px, make_greyscale=card.greyscale
+    )

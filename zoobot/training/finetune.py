@@ -16,14 +16,22 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from zoobot.data_utils.image_datasets import get_image_dataset
-from zoobot.estimators.augmentation import center_view, random_view
 from zoobot.estimators.define_model import get_binary_head
 from zoobot.estimators.model_card import ModelCard
-from zoobot.preprocess import PreprocessingConfig, preprocess_images
 from zoobot.settings import FinetuneRings
+from zoobot.training.finetune_views import (
+    balancing_weights,
+    labelled_central_views,
+    random_views,
+)
 
-__all__ = ["balance", "correct_prior", "train_encoder", "train_head", "unfreeze"]
+__all__ = [
+    "balance",
+    "correct_prior",
+    "train_encoder",
+    "train_head",
+    "unfreeze",
+]
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +113,7 @@ def train_head(
     _fit(
         head,
         train,
-        (representations["val"], labels["val"]),
+        _weighted(representations["val"], labels["val"]).batch(settings.batch_size),
         epochs=settings.epochs,
         patience=settings.patience,
         learning_rate=settings.learning_rate,
@@ -138,14 +146,14 @@ def train_encoder(
     unfreeze(encoder, which=settings.unfreeze, n_blocks=settings.unfreeze_blocks)
     rng = np.random.default_rng(settings.seed)
     rows = balance(galaxies["train"]["label"].to_numpy(), rng=rng)
-    train = _training_views(galaxies["train"].iloc[rows], card=card, settings=settings)
-    val = _views(
-        galaxies["val"], card=card, batch_size=settings.batch_size, epoch=None, seed=0
+    train = random_views(galaxies["train"].iloc[rows], card=card, settings=settings)
+    val = labelled_central_views(
+        galaxies["val"], card=card, batch_size=settings.batch_size
     )
     _fit(
         keras.Sequential([encoder, head]),
         train,
-        val.cache(),
+        val,
         epochs=settings.unfreeze_epochs,
         patience=settings.unfreeze_epochs,
         learning_rate=settings.unfreeze_learning_rate,
@@ -181,6 +189,12 @@ def _block_number(name: str) -> int:
     return _TOP if name.startswith(("top_", "avg_pool")) else 0
 
 
+def _weighted(representations: np.ndarray, labels: np.ndarray) -> tf.data.Dataset:
+    return tf.data.Dataset.from_tensor_slices(
+        (representations, labels.astype("float32"), balancing_weights(labels))
+    )
+
+
 def correct_prior(head: keras.Model, *, labels: np.ndarray) -> None:
     """Turn a head trained on balanced classes into one for the classes as they are.
 
@@ -205,20 +219,23 @@ def correct_prior(head: keras.Model, *, labels: np.ndarray) -> None:
 def _fit(
     model: keras.Model,
     train: tf.data.Dataset,
-    val: tf.data.Dataset | tuple[np.ndarray, np.ndarray],
+    val: tf.data.Dataset,
     *,
     epochs: int,
     patience: int,
     learning_rate: float,
     steps_per_epoch: int | None = None,
 ) -> None:
-    """Train, keeping the weights with the lowest validation loss: first or later."""
+    """Train, keeping the weights with the lowest validation loss: first or later.
+
+    The validation data carry weights that make both classes count the same, as they do
+    in training: else the fewer rings there are, the sooner training would stop.
+    """
     model.compile(
         keras.optimizers.Adam(learning_rate), "binary_crossentropy", jit_compile=False
     )
     model.optimizer.build(model.trainable_variables)  # else Keras traces twice
-    x, y = val if isinstance(val, tuple) else (val, None)
-    before = model.evaluate(x, y, verbose=0)
+    before = model.evaluate(val, verbose=0)
     best = {"loss": before, "weights": model.get_weights()}
 
     class Keep(keras.callbacks.Callback):
@@ -242,59 +259,3 @@ def _fit(
     )
     model.set_weights(best["weights"])
     log.info("validation loss %.4f before, %.4f after", before, best["loss"])
-
-
-def _training_views(
-    galaxies: pd.DataFrame, *, card: ModelCard, settings: FinetuneRings
-) -> tf.data.Dataset:
-    """All epochs of stage 2, one after another: new views in each."""
-    epochs = tf.data.Dataset.range(settings.unfreeze_epochs)
-    return epochs.flat_map(
-        lambda epoch: _views(
-            galaxies,
-            card=card,
-            batch_size=settings.batch_size,
-            epoch=epoch,
-            seed=settings.seed,
-        )
-    ).prefetch(tf.data.AUTOTUNE)
-
-
-def _views(
-    galaxies: pd.DataFrame,
-    *,
-    card: ModelCard,
-    batch_size: int,
-    epoch: tf.Tensor | None,
-    seed: int,
-) -> tf.data.Dataset:
-    """Batches of (views, labels): random views, or central ones without an epoch."""
-    config = PreprocessingConfig(
-        label_cols=[], input_size=card.image_size_px, make_greyscale=card.greyscale
-    )
-    sizes = {"crop_size": card.crop_size_px, "input_size": card.input_size_px}
-    dataset = get_image_dataset(
-        list(galaxies["file_loc"]),
-        requested_img_size=card.image_size_px,
-        batch_size=batch_size,
-        labels=galaxies["label"].to_numpy("float32"),
-    )
-
-    def view(step: tf.Tensor, batch: dict[str, tf.Tensor]):
-        images = preprocess_images(batch["image"], config)
-        if epoch is None:
-            return center_view(images, **sizes), batch["label"]
-        # A galaxy may repeat within an epoch: its place tells its copies apart.
-        place = step * batch_size + tf.range(tf.size(batch["label"], tf.int64))
-        copy = tf.strings.join([batch["id_str"], "/", tf.strings.as_string(place)])
-        seen = random_view(
-            images,
-            id_str=copy,
-            epoch=epoch,
-            seed=seed,
-            shift_max=card.shift_max_px,
-            **sizes,
-        )
-        return seen, batch["label"]
-
-    return dataset.enumerate().map(view, num_parallel_calls=tf.data.AUTOTUNE)
