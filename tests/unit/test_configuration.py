@@ -100,8 +100,8 @@ NAN, INFINITE = float("nan"), float("inf")
         ),
         (
             "train.shift_max_px",
-            13.0,
-            "train.shift_max_px: found 13.0, expected at most 1",
+            49.0,
+            "train.shift_max_px: found 49.0, expected at most 1",
         ),
         (
             *("split_catalog.train", 0.8),

@@ -83,8 +83,10 @@ def test_the_truth_is_kept_beside_the_votes(results: Path):
     question = SCHEMA.questions[0]
     columns = [answer.label_col for answer in question.answers]
     concentration = truth.loc[votes.index, [f"{c}_concentration" for c in columns]]
-    expected = concentration.to_numpy() / concentration.sum(1).to_numpy()[:, None]
-    fractions = votes[columns].to_numpy() / votes[columns].sum(1).to_numpy()[:, None]
+    expected = concentration.to_numpy() / concentration.to_numpy().sum(axis=1)[:, None]
+    fractions = (
+        votes[columns].to_numpy() / votes[columns].to_numpy().sum(axis=1)[:, None]
+    )
     # 160 galaxies: the mean of a fraction has a standard error below 0.03.
     np.testing.assert_allclose(fractions.mean(0), expected.mean(0), rtol=0, atol=0.1)
 
