@@ -86,7 +86,7 @@ def _syntax(tree: ast.Module) -> str:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [
+            node.body = [  # type: ignore[attr-defined]
                 statement for statement in body if not _is_docstring(statement)
             ]
     return ast.dump(tree)

@@ -1,6 +1,7 @@
 """Train one member of the ensemble on shards and write its model folder."""
 
 from pathlib import Path
+from typing import Any
 
 from zoobot import command_line
 from zoobot.settings import Train
@@ -10,7 +11,7 @@ from zoobot.training import train
 def main(argv: list[str] | None = None) -> None:
     """Read the command line and call the library."""
     parser = command_line.parser(__doc__, Train)
-    shards = {"type": Path, "nargs": "+", "required": True}
+    shards: dict[str, Any] = {"type": Path, "nargs": "+", "required": True}
     parser.add_argument("--train-shards", **shards, help="TFRecords to train on")
     parser.add_argument(
         "--val-shards", **shards, help="TFRecords that choose the best epoch"

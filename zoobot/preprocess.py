@@ -7,7 +7,12 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-__all__ = ["PreprocessingConfig", "preprocess_dataset", "preprocess_images"]
+__all__ = [
+    "PreprocessingConfig",
+    "preprocess_dataset",
+    "preprocess_images",
+    "stack_labels",
+]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,5 +112,17 @@ def preprocess_dataset(
 
 
 def stack_labels(batch: dict[str, tf.Tensor], label_cols: Sequence[str]) -> tf.Tensor:
-    """The label columns of a batch as one array, (batch, n_label_cols) float32."""
+    """The label columns of a batch as one array.
+
+    Parameters
+    ----------
+    batch : dict
+        Columns, (batch,) number each, among others.
+    label_cols : sequence of str
+        Which of them, in this order.
+
+    Returns
+    -------
+    (batch, n_label_cols) float32
+    """
     return tf.stack([tf.cast(batch[col], tf.float32) for col in label_cols], axis=-1)

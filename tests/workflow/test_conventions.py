@@ -233,6 +233,42 @@ def test_public_arguments_are_named_from_the_third_on():
                 )
 
 
+def test_array_arguments_of_public_functions_say_their_shape():
+    arrays = ("np.ndarray", "tf.Tensor")
+    for path in LIBRARY:
+        public = path.read_text().partition("__all__")[2].partition("]")[0]
+        for node in ast.parse(path.read_text()).body:
+            if not isinstance(node, ast.FunctionDef) or f'"{node.name}"' not in public:
+                continue
+            text = ast.get_docstring(node)
+            for argument in node.args.args + node.args.kwonlyargs:
+                kind = ast.unparse(argument.annotation) if argument.annotation else ""
+                if kind in arrays:
+                    named = rf"^(\w+, )*{argument.arg}(, \w+)* : .*\("
+                    assert re.search(named, text, re.M), f"{node.name}: {argument.arg}"
+
+
+def test_label_columns_are_typed_in_one_place():
+    """The demo says what is seen of each answer; ring catalogues come with columns."""
+    may = {"label_metadata.py", "data_utils/ring_catalogs.py"}
+    for path in LIBRARY:
+        if in_zoobot(path) not in may and not in_zoobot(path).startswith("demo/"):
+            strings = {
+                node.value
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Constant) and isinstance(node.value, str)
+            }
+            assert not any(text.startswith("smooth-or-") for text in strings), path
+
+
+def test_every_skip_names_its_condition():
+    pattern = re.compile(r"skip(?:if)?\(([^)]*)", re.S)
+    for path in (ROOT / "tests").glob("**/*.py"):
+        if path != Path(__file__):
+            for call in pattern.findall(path.read_text()):
+                assert "todo" not in call.lower() and call.strip(), path
+
+
 def test_lock_and_environment_agree():
     lock = (ROOT / "requirements.lock").read_text()
     assert "://" not in lock

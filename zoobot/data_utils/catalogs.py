@@ -49,7 +49,11 @@ class _Rows:
     """(n_rows, n_answers) int64 for labelled rows, (n_rows, 0) for others."""
 
     def reject(
-        self, rows: np.ndarray, *, kind: str | Sequence[str], reasons: Sequence[str]
+        self,
+        rows: np.ndarray,
+        *,
+        kind: str | Sequence[str],
+        reasons: Sequence[str] | np.ndarray,
     ) -> None:
         """Give rows, by position, their reason, unless they have one already."""
         table = self.table
@@ -190,7 +194,9 @@ def _absolute(locations: np.ndarray, folder: Path) -> list[str]:
     ]
 
 
-def _rows(ids: Sequence[str], locations: Sequence[str], source: Path) -> _Rows:
+def _rows(
+    ids: Sequence[str], locations: Sequence[str] | np.ndarray, source: Path
+) -> _Rows:
     columns = {
         "id_str": pd.Series(ids, dtype="str"),
         "file_loc": pd.Series(locations, dtype="str"),
@@ -241,11 +247,11 @@ def _reject_bad_images(parts: list[_Rows], threads: int) -> None:
     for rows in parts:
         checked = rows.good
         found = list(itertools.islice(reasons, len(checked)))
-        bad = [i for i, reason in enumerate(found) if reason is not None]
+        bad = {i: reason for i, reason in enumerate(found) if reason is not None}
         rows.reject(
-            checked[bad],
-            kind=[found[i].partition(" (")[0] for i in bad],
-            reasons=[f"file_loc: {found[i]}" for i in bad],
+            checked[list(bad)],
+            kind=[reason.partition(" (")[0] for reason in bad.values()],
+            reasons=[f"file_loc: {reason}" for reason in bad.values()],
         )
     next(reasons, None)  # Lets the progress come to its end.
 

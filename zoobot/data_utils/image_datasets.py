@@ -50,7 +50,9 @@ def get_image_dataset(
         raise ValueError(
             f"labels: found {len(labels)}, expected {len(paths)}, one a path"
         )
-    columns = {"id_str": [str(path) for path in paths]}
+    columns: dict[str, list[str] | np.ndarray] = {
+        "id_str": [str(path) for path in paths]
+    }
     if labels is not None:
         columns["label"] = np.asarray(labels)
 

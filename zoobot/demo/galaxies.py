@@ -270,4 +270,5 @@ def _observed(bands: np.ndarray, galaxy: Galaxy) -> np.ndarray:
     sigma = galaxy.psf_fwhm * SIGMA_PER_FWHM * bands.shape[0]
     bands = gaussian_filter(bands, (sigma, sigma, 0), mode="constant")
     steps = range(_OVERSAMPLING)
-    return sum(bands[i::_OVERSAMPLING, j::_OVERSAMPLING] for i in steps for j in steps)
+    parts = [bands[i::_OVERSAMPLING, j::_OVERSAMPLING] for i in steps for j in steps]
+    return np.sum(parts, axis=0)

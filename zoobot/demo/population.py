@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -107,7 +107,7 @@ def random(rng: np.random.Generator, *, ring_fraction: float) -> Galaxy:
         Share of the disks that are not edge-on and have a ring, 0 to 1.
     """
     kind = _choice(rng, list(_KINDS), list(_KINDS.values()))
-    common = {
+    common: dict[str, Any] = {
         "kind": kind,
         "snr": float(np.exp(rng.normal(np.log(16.0), 0.6)).clip(3.0, 60.0)),
         "half_light_radius": float(np.exp(rng.normal(np.log(0.125), 0.25))),
@@ -124,7 +124,7 @@ def random(rng: np.random.Generator, *, ring_fraction: float) -> Galaxy:
     return Galaxy(**common, **_random_spheroid(rng, kind))
 
 
-def _random_merging(rng: np.random.Generator, kind: str) -> dict[str, object]:
+def _random_merging(rng: np.random.Generator, kind: str) -> dict[str, Any]:
     merging = _choice(rng, MERGING, _MERGING_SHARES)
     return {
         "merging": "none" if kind == "artifact" else merging,
@@ -133,7 +133,7 @@ def _random_merging(rng: np.random.Generator, kind: str) -> dict[str, object]:
     }
 
 
-def _random_spheroid(rng: np.random.Generator, kind: str) -> dict[str, object]:
+def _random_spheroid(rng: np.random.Generator, kind: str) -> dict[str, Any]:
     artifact = _choice(rng, ("satellite-trail", "saturated-star"), (0.5, 0.5))
     return {
         "axis_ratio": float(rng.uniform(0.22, 1.0)),
@@ -142,7 +142,7 @@ def _random_spheroid(rng: np.random.Generator, kind: str) -> dict[str, object]:
     }
 
 
-def _random_edge_on(rng: np.random.Generator) -> dict[str, object]:
+def _random_edge_on(rng: np.random.Generator) -> dict[str, Any]:
     bulge = _choice(rng, EDGE_ON_BULGES, (0.25, 0.3, 0.45))
     inclination = float(rng.uniform(82, 90))
     return {
@@ -157,7 +157,7 @@ def _random_edge_on(rng: np.random.Generator) -> dict[str, object]:
     }
 
 
-def _random_disk(rng: np.random.Generator, ring_fraction: float) -> dict[str, object]:
+def _random_disk(rng: np.random.Generator, ring_fraction: float) -> dict[str, Any]:
     axis_ratio = float(rng.uniform(0.33, 1.0))  # of a thin disk seen from anywhere
     has_ring = bool(rng.random() < ring_fraction)
     bar = _choice(rng, ("strong", "weak", "no"), (0.22, 0.2, 0.58))
@@ -176,7 +176,7 @@ def _random_disk(rng: np.random.Generator, ring_fraction: float) -> dict[str, ob
     }
 
 
-def _random_arms(rng: np.random.Generator, *, share: float) -> dict[str, object]:
+def _random_arms(rng: np.random.Generator, *, share: float) -> dict[str, Any]:
     if rng.random() > share:
         return {}
     n_arms = _choice(rng, list(_ARM_COUNTS), list(_ARM_COUNTS.values()))

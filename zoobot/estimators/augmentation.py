@@ -84,6 +84,17 @@ def uniform_draws(
 ) -> tf.Tensor:
     """One number in [0, 1) for each id: a hash of seed, purpose, epoch and id.
 
+    Parameters
+    ----------
+    id_str : (batch,) str
+        Ids of the galaxies.
+    purpose : str
+        What the numbers are for; another purpose, other numbers.
+    epoch : () int64
+        Another epoch, other numbers.
+    seed : int
+        Seed of the whole training.
+
     Returns
     -------
     (batch,) float32

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,7 @@ def metrics_table(
         and ``all``, and ``constant_loss``, ``constant_accuracy`` and
         ``constant_mean_absolute_error``.
     """
-    options = {
+    options: dict[str, Any] = {
         "votes": test_votes,
         "schema": schema,
         "asked_fraction_min": asked_fraction_min,

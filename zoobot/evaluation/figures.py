@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,8 +16,8 @@ from zoobot.files import written_whole
 
 __all__ = ["plot_histories", "plot_metrics"]
 
-_MODEL = {"color": "#0b5394", "marker": "o", "s": 45, "zorder": 3}
-_CONSTANT = {"color": "#999999", "marker": "D", "s": 30, "zorder": 2}
+_MODEL: dict[str, Any] = {"color": "#0b5394", "marker": "o", "s": 45, "zorder": 3}
+_CONSTANT: dict[str, Any] = {"color": "#999999", "marker": "D", "s": 30, "zorder": 2}
 
 
 def plot_metrics(metrics: pd.DataFrame, *, path: str | Path) -> None:
