@@ -106,6 +106,15 @@ def project(representations: np.ndarray, *, pca: FittedPca) -> np.ndarray:
 
 
 def mean_over_views(values: np.ndarray) -> np.ndarray:
-    """Average (n, n_features, n_views) over views, giving (n, n_features) float64."""
+    """Average representations over views, if there are several.
+
+    Parameters
+    ----------
+    values : (n_galaxies, n_features) or (n_galaxies, n_features, n_views) float
+
+    Returns
+    -------
+    (n_galaxies, n_features) float64
+    """
     values = values.astype(np.float64)
     return values.mean(axis=2) if values.ndim == 3 else values
