@@ -21,6 +21,7 @@ from zoobot.data_utils import hdf5
 from zoobot.estimators import define_model, model_card
 from zoobot.files import written_whole
 from zoobot.representations.extract import sweep
+from zoobot.representations.pca import mean_over_views
 from zoobot.settings import FinetuneRings
 from zoobot.training import finetune
 
@@ -129,7 +130,7 @@ def find_rings(
     head = keras.models.load_model(Path(ring_folder, "head.keras"), safe_mode=True)
     if settings.unfreeze == "none":
         rows = hdf5.read(representations, dataset="representations")
-        ids, features = rows.id_str, _mean_view(rows.values)
+        ids, features = rows.id_str, mean_over_views(rows.values)
     else:
         galaxies = pd.read_parquet(chunk)
         ids = galaxies["id_str"]
@@ -242,7 +243,7 @@ def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.Data
     found = []
     for path in representations:
         rows = hdf5.read(path, dataset="representations")
-        values = _mean_view(rows.values)
+        values = mean_over_views(rows.values)
         mask = np.array([galaxy in wanted for galaxy in rows.id_str])
         found.append(pd.DataFrame(values[mask], index=np.array(rows.id_str)[mask]))
     features = pd.concat(found)
@@ -253,10 +254,6 @@ def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.Data
             f"catalogue not found, first {min(missing)!r}"
         )
     return features
-
-
-def _mean_view(values: np.ndarray) -> np.ndarray:
-    return values.mean(-1) if values.ndim == 3 else values
 
 
 def _save(
