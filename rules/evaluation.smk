@@ -37,7 +37,6 @@ rule report:
         ),
         variance=f"{PCA}_variance.csv",
         variance_figure=f"{PCA}_variance.png",
-        compressed=f"{PCA}.parquet",
         ring_metrics=f"results/rings/{settings.run_name}/metrics.json",
         rings=f"results/rings/{settings.run_name}_rings.parquet",
         labelled="results/catalog/labelled.parquet",
@@ -59,7 +58,7 @@ rule report:
         "python -m workflow_scripts.report --run-name {params.run_name} "
         "--metrics {input.metrics} --metrics-figure {input.metrics_figure} "
         "--histories {input.histories} --variance {input.variance} "
-        "--variance-figure {input.variance_figure} --compressed {input.compressed} "
+        "--variance-figure {input.variance_figure} "
         "--ring-metrics {input.ring_metrics} --rings {input.rings} "
         "--survey {input.labelled} {input.unlabelled} --rejected {input.rejected} "
         "--html {output.html} --headline {output.headline} > {log} 2>&1"

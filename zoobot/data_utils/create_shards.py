@@ -54,7 +54,6 @@ def write_shard(
                 id_str, image, dict(zip(columns, votes, strict=True)), settings
             )
             writer.write(example.SerializeToString())
-        writer.close()
     log.info(
         "wrote %d galaxies with %d columns to %s", len(galaxies), len(columns), shard
     )

@@ -74,7 +74,6 @@ def create(
         )
         file.attrs.update(attributes)
         yield file.create_dataset(dataset, shape=shape, dtype="float32")
-        file.close()
 
 
 def read(path: str | Path, *, dataset: str) -> GalaxyRows:

@@ -40,8 +40,6 @@ class ReportInputs:
     variance: Path
     """Explained variance of the principal components, csv."""
     variance_figure: Path
-    compressed: Path
-    """The compressed representations, parquet."""
     ring_metrics: Path
     """json, ``stage_1`` and ``final``."""
     rings: Path
@@ -83,6 +81,7 @@ def write_report(
 
 def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
     metrics = pd.read_csv(inputs.metrics, index_col=0)
+    variance = pd.read_csv(inputs.variance)
     labelled, unlabelled = (
         len(pd.read_parquet(path, columns=[])) for path in inputs.survey
     )
@@ -97,8 +96,8 @@ def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
             {"name": name, **row.to_dict()}
             for name, row in metrics.drop("all").iterrows()
         ],
-        "n_components": len(pd.read_csv(inputs.variance)),
-        "variance_kept": pd.read_csv(inputs.variance)["cumulative"].iloc[-1],
+        "n_components": len(variance),
+        "variance_kept": variance["cumulative"].iloc[-1],
         "rings": json.loads(Path(inputs.ring_metrics).read_text()),
     }
 

@@ -171,15 +171,9 @@ def ring_metrics(
         (rows: truth no, yes; columns: found no, yes).
     """
     found = probability > prevalence
-    lower, upper = _bootstrap_interval(labels, probability)
-    return {
-        "n": len(labels),
-        "n_rings": int(labels.sum()),
+    return _roc_auc(labels, probability) | {
         "accuracy": metrics.accuracy_score(labels, probability > 0.5),
         "balanced_accuracy": metrics.balanced_accuracy_score(labels, found),
-        "roc_auc": metrics.roc_auc_score(labels, probability),
-        "roc_auc_90pc_lower": lower,
-        "roc_auc_90pc_upper": upper,
         "average_precision": metrics.average_precision_score(labels, probability),
         "brier_score": metrics.brier_score_loss(labels, probability),
         "confusion_matrix": metrics.confusion_matrix(labels, found).tolist(),
@@ -214,27 +208,25 @@ def linear_probe(features: np.ndarray, *, labels: np.ndarray, seed: int) -> dict
     score = cross_val_predict(
         model, features, labels, cv=parts, method="decision_function"
     )
-    lower, upper = _bootstrap_interval(labels, score)
-    return {
-        "n": len(labels),
-        "n_rings": int(labels.sum()),
-        "roc_auc": metrics.roc_auc_score(labels, score),
-        "roc_auc_90pc_lower": lower,
-        "roc_auc_90pc_upper": upper,
-    }
+    return _roc_auc(labels, score)
 
 
-def _bootstrap_interval(
-    labels: np.ndarray, probability: np.ndarray
-) -> tuple[float, float]:
+def _roc_auc(labels: np.ndarray, score: np.ndarray) -> dict:
+    """ROC AUC with its 90% bootstrap interval, and of how many galaxies."""
     rng = np.random.default_rng(0)
     aucs = []
     for _ in range(500):
         rows = rng.integers(len(labels), size=len(labels))
         if 0 < labels[rows].sum() < len(rows):
-            aucs.append(metrics.roc_auc_score(labels[rows], probability[rows]))
+            aucs.append(metrics.roc_auc_score(labels[rows], score[rows]))
     lower, upper = np.quantile(aucs, [0.05, 0.95])
-    return float(lower), float(upper)
+    return {
+        "n": len(labels),
+        "n_rings": int(labels.sum()),
+        "roc_auc": metrics.roc_auc_score(labels, score),
+        "roc_auc_90pc_lower": float(lower),
+        "roc_auc_90pc_upper": float(upper),
+    }
 
 
 def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.DataFrame:
@@ -243,9 +235,9 @@ def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.Data
     found = []
     for path in representations:
         rows = hdf5.read(path, dataset="representations")
-        values = mean_over_views(rows.values)
         mask = np.array([galaxy in wanted for galaxy in rows.id_str])
-        found.append(pd.DataFrame(values[mask], index=np.array(rows.id_str)[mask]))
+        values = mean_over_views(rows.values[mask])
+        found.append(pd.DataFrame(values, index=np.array(rows.id_str)[mask]))
     features = pd.concat(found)
     missing = wanted - set(features.index)
     if missing:
