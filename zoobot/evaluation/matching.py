@@ -1,0 +1,145 @@
+"""Predictions and votes of the same galaxies, side by side."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from zoobot.data_utils.hdf5 import GalaxyRows
+from zoobot.schemas import Schema
+
+__all__ = ["Matched", "match"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Matched:
+    """Galaxies that have both, in the order of the catalogue."""
+
+    id_str: list[str]
+    """(n_galaxies,)"""
+    concentrations: np.ndarray
+    """(n_galaxies, n_answers, n_passes) float32, in votes."""
+    votes: np.ndarray
+    """(n_galaxies, n_answers) int64."""
+
+
+def match(predictions: GalaxyRows, catalog: pd.DataFrame, *, schema: Schema) -> Matched:
+    """Bring predictions into the order of a catalogue with votes.
+
+    Parameters
+    ----------
+    predictions : GalaxyRows
+        Concentrations, (n, n_answers, n_passes); may hold other galaxies too.
+    catalog : DataFrame
+        ``id_str`` and a column of votes for each of the schema's label columns.
+    schema : Schema
+        The decision tree of both.
+
+    Returns
+    -------
+    Matched
+        Every galaxy of the catalogue.
+
+    Raises
+    ------
+    ValueError
+        If the schema does not fit the predictions or the catalogue, the catalogue is
+        empty, an id repeats or has no prediction, a vote is no count, or a
+        concentration is not a positive number. The message names the id and column.
+    """
+    _check_predictions(predictions, schema)
+    ids = _ids(catalog)
+    votes = _votes(catalog, schema)
+    places = pd.Index(predictions.id_str)
+    if not places.is_unique:
+        repeated = places[places.duplicated()][0]
+        raise ValueError(
+            f"predictions: galaxy {repeated} repeats, expected one prediction a galaxy"
+        )
+    place = places.get_indexer(ids)
+    _check_all_found(ids, place)
+    concentrations = predictions.values[place]
+    _check_concentrations(ids, concentrations, schema)
+    return Matched(id_str=list(ids), concentrations=concentrations, votes=votes)
+
+
+def _check_predictions(predictions: GalaxyRows, schema: Schema) -> None:
+    found, expected = list(predictions.label_cols), schema.label_cols
+    if found != expected:
+        different = [name for name in expected if name not in found]
+        different += [name for name in found if name not in expected]
+        what = f"the first in one only is {different[0]}" if different else "reordered"
+        raise ValueError(
+            f"predictions: found {len(found)} label columns, expected the "
+            f"{len(expected)} of schema {schema.name}; {what}"
+        )
+    shape = predictions.values.shape
+    if len(shape) != 3 or shape[:2] != (len(predictions.id_str), len(found)):
+        raise ValueError(
+            f"predictions: found concentrations of shape {shape}, expected "
+            f"({len(predictions.id_str)}, {len(found)}, n_passes)"
+        )
+
+
+def _ids(catalog: pd.DataFrame) -> pd.Index:
+    if "id_str" not in catalog:
+        raise ValueError("catalog: column id_str not found")
+    ids = pd.Index(catalog["id_str"])
+    if ids.empty:
+        raise ValueError("catalog: found no galaxy, expected one or more")
+    not_text = [row for row, value in enumerate(ids) if not isinstance(value, str)]
+    if not_text:
+        raise ValueError(
+            f"catalog, row {not_text[0]}, id_str: found {ids[not_text[0]]!r}, expected "
+            "text (read the table with dtype={'id_str': str})"
+        )
+    if not ids.is_unique:
+        raise ValueError(
+            f"catalog: id_str {ids[ids.duplicated()][0]} repeats, expected unique ids"
+        )
+    return ids
+
+
+def _votes(catalog: pd.DataFrame, schema: Schema) -> np.ndarray:
+    missing = [column for column in schema.label_cols if column not in catalog]
+    if missing:
+        raise ValueError(
+            f"catalog: {len(missing)} label columns of schema {schema.name} not found, "
+            f"the first is {missing[0]}"
+        )
+    columns = []
+    for name in schema.label_cols:
+        values = pd.to_numeric(catalog[name], errors="coerce").to_numpy(float)
+        is_count = np.isfinite(values) & (values >= 0) & (values == np.floor(values))
+        if not is_count.all():
+            row = int(np.argmin(is_count))
+            raise ValueError(
+                f"catalog, galaxy {catalog['id_str'].iloc[row]}, {name}: found "
+                f"{catalog[name].iloc[row]!r}, expected a count of votes"
+            )
+        columns.append(values.astype(np.int64))
+    return np.stack(columns, axis=1)
+
+
+def _check_all_found(ids: pd.Index, place: np.ndarray) -> None:
+    is_missing = place < 0
+    if is_missing.any():
+        raise ValueError(
+            f"{is_missing.sum()} of the catalogue's {len(ids)} galaxies have no "
+            f"prediction, expected one each; the first is {ids[np.argmax(is_missing)]}"
+        )
+
+
+def _check_concentrations(
+    ids: pd.Index, concentrations: np.ndarray, schema: Schema
+) -> None:
+    bad = ~(np.isfinite(concentrations) & (concentrations > 0))
+    if bad.any():
+        galaxy, answer, one = np.argwhere(bad)[0]
+        raise ValueError(
+            f"predictions, galaxy {ids[galaxy]}, {schema.label_cols[answer]}, pass "
+            f"{one}: found {concentrations[galaxy, answer, one]}, expected a positive "
+            "number"
+        )
