@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from zoobot.schemas import get_schema
 from zoobot.settings import (
+    Calibrate,
     ChunkCatalog,
     CompressRepresentations,
     Evaluate,
@@ -56,6 +57,7 @@ class Settings(Section):
     prepare_ring_catalog: PrepareRingCatalog
     finetune_rings: FinetuneRings
     evaluate: Evaluate
+    calibrate: Calibrate
 
     @field_validator("schema_name")
     @classmethod
