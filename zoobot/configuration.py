@@ -19,7 +19,9 @@ from zoobot.settings import (
     Evaluate,
     ExtractRepresentations,
     FinetuneRings,
+    MeasureImages,
     Predict,
+    PredictBaselines,
     PrepareCatalog,
     PrepareRingCatalog,
     Section,
@@ -56,6 +58,8 @@ class Settings(Section):
     compress_representations: CompressRepresentations
     prepare_ring_catalog: PrepareRingCatalog
     finetune_rings: FinetuneRings
+    measure_images: MeasureImages
+    predict_baselines: PredictBaselines
     evaluate: Evaluate
     calibrate: Calibrate
 

@@ -18,7 +18,9 @@ __all__ = [
     "Evaluate",
     "ExtractRepresentations",
     "FinetuneRings",
+    "MeasureImages",
     "Predict",
+    "PredictBaselines",
     "PrepareCatalog",
     "PrepareRingCatalog",
     "Section",
@@ -290,6 +292,21 @@ class FinetuneRings(Section):
     """Stage 2: learning rate of Adam."""
     seed: int = Seed
     """Seed of weights, shuffling, augmentation and dropout."""
+
+
+class MeasureImages(Section):
+    """Simple statistics of the images, for a baseline."""
+
+    image_size_px: int = Field(ge=16)
+    """Side at which the images are measured, in pixels."""
+
+
+class PredictBaselines(Section):
+    """What a network must beat: a constant, and a linear model on the statistics."""
+
+    ridge: float = Positive
+    """Penalty on the linear model's weights, in nats for a squared weight of 1; the
+    statistics are in standard deviations."""
 
 
 class Evaluate(Section):
