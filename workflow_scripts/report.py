@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(
             "--" + field.name.replace("_", "-"),
             type=Path,
-            nargs="+" if field.name in ("histories", "survey") else None,
+            nargs="+" if field.name == "survey" else None,
             required=True,
             help="result of an earlier stage",
         )

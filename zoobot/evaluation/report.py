@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,6 @@ import pandas as pd
 from PIL import Image
 
 from zoobot.data_utils.images import load_image
-from zoobot.evaluation.figures import plot_histories
 from zoobot.evaluation.report_template import HEADLINE, PAGE
 from zoobot.files import written_whole
 
@@ -26,17 +26,25 @@ log = logging.getLogger(__name__)
 
 _N_RINGS_SHOWN = 16
 _THUMBNAIL_PX = 96
+_COVERAGE_SHOWN = 0.9
+_FIGURES = (
+    "metrics",
+    "answers",
+    "confusion",
+    "volunteers",
+    "coverage",
+    "pit",
+    "reliability",
+    "training",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReportInputs:
     """The files that the report reads, all results of earlier stages."""
 
-    metrics: Path
-    """csv, one row a question and ``all``."""
-    metrics_figure: Path
-    histories: Sequence[Path]
-    """Training history of each member, csv."""
+    evaluation: Path
+    """How the paths of the evaluation's tables (csv) and figures (png) begin."""
     variance: Path
     """Explained variance of the principal components, csv."""
     variance_figure: Path
@@ -69,37 +77,66 @@ def write_report(
     with written_whole(headline) as path:
         path.write_text(_render(HEADLINE, figures, escape=False))
     pictures = {
-        "metrics": _embed(Path(inputs.metrics_figure).read_bytes()),
-        "variance": _embed(Path(inputs.variance_figure).read_bytes()),
-        "histories": _embed(plot_histories(inputs.histories)),
-        "rings": _embed(_ring_gallery(inputs)),
+        name: _embed(Path(f"{inputs.evaluation}_{name}.png").read_bytes())
+        for name in _FIGURES
     }
+    pictures["variance"] = _embed(Path(inputs.variance_figure).read_bytes())
+    pictures["rings"] = _embed(_ring_gallery(inputs))
     with written_whole(html) as path:
         path.write_text(_render(PAGE, figures | {"pictures": pictures}, escape=True))
     log.info("wrote %s and %s", html, headline)
 
 
 def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
-    metrics = pd.read_csv(inputs.metrics, index_col=0)
     variance = pd.read_csv(inputs.variance)
     labelled, unlabelled = (
         len(pd.read_parquet(path, columns=[])) for path in inputs.survey
     )
+    metrics = pd.read_csv(f"{inputs.evaluation}_metrics.csv")
+    metrics = metrics.set_index(["question", "galaxies", "predictor"])
     return {
         "run_name": run_name,
         "results": results,
         "n_labelled": labelled,
         "n_unlabelled": unlabelled,
         "n_rejected": len(pd.read_csv(inputs.rejected, dtype=str)),
-        "overall": metrics.loc["all"].to_dict(),
-        "questions": [
-            {"name": name, **row.to_dict()}
-            for name, row in metrics.drop("all").iterrows()
-        ],
+        "overall": _by_predictor(metrics.loc["all", "all"]),
+        "questions": _questions(inputs.evaluation, metrics),
         "n_components": len(variance),
         "variance_kept": variance["cumulative"].iloc[-1],
         "rings": json.loads(Path(inputs.ring_metrics).read_text()),
     }
+
+
+def _questions(evaluation: Path, metrics: pd.DataFrame) -> list[dict]:
+    """All figures of each question."""
+    volunteers, errors, coverage = (
+        pd.read_csv(f"{evaluation}_{name}.csv").set_index("question")
+        for name in ("volunteers", "calibration_error", "coverage")
+    )
+    coverage = coverage[coverage["answer"] == "all"]
+    coverage = coverage[coverage["level"] == _COVERAGE_SHOWN]
+    names = metrics.index.unique("question").drop("all")
+    return [
+        {
+            "name": name,
+            "all": _by_predictor(metrics.loc[name, "all"]),
+            "confident": _by_predictor(metrics.loc[name, "confident"]),
+            "volunteers": _with_bounds(volunteers.loc[name]),
+            "calibration": _with_bounds(errors.loc[name]),
+            "coverage": coverage.loc[name, "coverage"],
+        }
+        for name in names
+    ]
+
+
+def _by_predictor(metrics: pd.DataFrame) -> dict[str, dict]:
+    return {str(name): _with_bounds(row) for name, row in metrics.iterrows()}
+
+
+def _with_bounds(row: pd.Series) -> dict:
+    """A row's values, intervals as ``{name}_lower`` and ``{name}_upper``."""
+    return {re.sub(r"_[0-9.]+pc-", "_", str(key)): row[key] for key in row.index}
 
 
 def _ring_gallery(inputs: ReportInputs) -> bytes:
@@ -133,9 +170,16 @@ def _render(template: str, values: dict, *, escape: bool) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = _number
+    environment.filters["worth"] = _worth
     return environment.from_string(template).render(values)
 
 
 def _number(value: float, digits: int = 3) -> str:
     """A figure, or a dash where no galaxy gives one."""
     return "-" if value is None or np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _worth(row: dict) -> str:
+    """The equivalent number of volunteers, as a bound where it is one."""
+    number = _number(row["volunteers"], 1)
+    return f"at least {number}" if row["is_lower_bound"] else number

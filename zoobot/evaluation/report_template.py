@@ -8,15 +8,25 @@ HEADLINE = """\
 {{ run_name }}: {{ n_labelled }} galaxies with votes, {{ n_unlabelled }} without, \
 {{ n_rejected }} rows rejected
 
-Test loss   {{ overall.loss|number }} nats a galaxy; \
-constant prediction {{ overall.constant_loss|number }} \
-({{ overall.n_galaxies|int }} held-out galaxies)
+Test loss   {{ overall.model.loss|number }} nats a galaxy \
+({{ overall.model.n|int }} held-out galaxies); linear model on image statistics \
+{{ overall.linear.loss|number }}, constant prediction \
+{{ overall.constant.loss|number }}
 
-Accuracy    model  constant  galaxies asked
+Accuracy               model (90% interval)   linear  constant  galaxies  \
+confident  galaxies  volunteers
 {% for question in questions %}
-  {{ "%-22s"|format(question.name) }} {{ question.accuracy|number }}  \
-{{ question.constant_accuracy|number }}  {{ question.n|int }}
+  {{ "%-20s"|format(question.name) }} {{ question.all.model.accuracy|number }} \
+({{ question.all.model.accuracy_lower|number }}-\
+{{ question.all.model.accuracy_upper|number }})   \
+{{ "%6s"|format(question.all.linear.accuracy|number) }}  \
+{{ "%8s"|format(question.all.constant.accuracy|number) }}  \
+{{ "%8d"|format(question.all.model.n) }}  \
+{{ "%9s"|format(question.confident.model.accuracy|number) }}  \
+{{ "%8d"|format(question.confident.model.n) }}  \
+{{ "%10s"|format(question.volunteers|worth) }}
 {% endfor %}
+(volunteers: how many of them the model is worth; confident: where volunteers agree)
 
 PCA         {{ n_components }} components keep {{ (100 * variance_kept)|number(1) }}% \
 of the variance
@@ -40,10 +50,10 @@ PAGE = """\
 <meta charset="utf-8">
 <title>{{ run_name }}: galaxy morphology</title>
 <style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto;
        padding: 0 1rem; color: #222; }
-table { border-collapse: collapse; }
-th, td { padding: 0.2rem 0.8rem; text-align: right; border-bottom: 1px solid #ddd; }
+table { border-collapse: collapse; font-size: 0.9rem; }
+th, td { padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; }
 img { max-width: 100%; }
 .headline { font-size: 1.2rem; }
@@ -55,26 +65,60 @@ img { max-width: 100%; }
 {{ n_rejected }} rows rejected (<code>catalog/rejected.csv</code> says why).</p>
 
 <h2>Answers of the decision tree</h2>
-<p class="headline">Test loss {{ overall.loss|number }} nats a galaxy, against
-{{ overall.constant_loss|number }} for the best constant prediction, on
-{{ overall.n_galaxies|int }} held-out galaxies.</p>
+<p class="headline">Test loss {{ overall.model.loss|number }} nats a galaxy
+({{ overall.model.loss_lower|number }} to {{ overall.model.loss_upper|number }}),
+against {{ overall.linear.loss|number }} for a linear model on image statistics and
+{{ overall.constant.loss|number }} for the best constant prediction, on
+{{ overall.model.n|int }} held-out galaxies.</p>
 <table>
-<tr><th>question</th><th>galaxies</th><th>accuracy</th><th>constant</th>
-<th>mean abs. error</th><th>constant</th><th>loss</th><th>constant</th></tr>
+<tr><th></th><th colspan="5">accuracy</th><th colspan="2">confident galaxies</th>
+<th colspan="3">loss</th><th>worth</th><th colspan="2">calibration</th></tr>
+<tr><th>question</th><th>galaxies</th><th>model</th><th>90% interval</th><th>linear</th>
+<th>constant</th><th>number</th><th>accuracy</th><th>model</th><th>linear</th>
+<th>constant</th><th>volunteers</th><th>in 90% interval</th><th>error</th></tr>
 {% for question in questions %}
-<tr><td>{{ question.name }}</td><td>{{ question.n|int }}</td>
-<td>{{ question.accuracy|number }}</td><td>{{ question.constant_accuracy|number }}</td>
-<td>{{ question.mean_absolute_error|number }}</td>
-<td>{{ question.constant_mean_absolute_error|number }}</td>
-<td>{{ question.loss|number }}</td><td>{{ question.constant_loss|number }}</td></tr>
+<tr><td>{{ question.name }}</td><td>{{ question.all.model.n|int }}</td>
+<td>{{ question.all.model.accuracy|number }}</td>
+<td>{{ question.all.model.accuracy_lower|number }} to
+{{ question.all.model.accuracy_upper|number }}</td>
+<td>{{ question.all.linear.accuracy|number }}</td>
+<td>{{ question.all.constant.accuracy|number }}</td>
+<td>{{ question.confident.model.n|int }}</td>
+<td>{{ question.confident.model.accuracy|number }}</td>
+<td>{{ question.all.model.loss|number }}</td>
+<td>{{ question.all.linear.loss|number }}</td>
+<td>{{ question.all.constant.loss|number }}</td>
+<td>{{ question.volunteers|worth }}</td>
+<td>{{ question.coverage|number }}</td>
+<td>{{ question.calibration.expected_calibration_error|number }}</td></tr>
 {% endfor %}
 </table>
-<p>Accuracy and mean absolute error of the vote fractions count galaxies of which enough
-volunteers were asked the question; the loss counts all.</p>
+<p>A question counts for galaxies of which enough volunteers were asked it; of the
+<em>confident</em> ones nearly all gave the same answer. <em>Worth</em>: how many
+volunteers know a galaxy's vote fractions as well as the model. <em>In 90%
+interval</em>: the share of true counts inside the predicted 90% intervals.
+<em>Error</em>: the expected calibration error of the leading answer.</p>
 <p><img src="{{ pictures.metrics }}" alt="Accuracy and loss of each question"></p>
+<p>Mean absolute error of each vote fraction, on galaxies with many votes:</p>
+<p><img src="{{ pictures.answers }}" alt="Error of each vote fraction"></p>
+<p>Which answers are taken for which:</p>
+<p><img src="{{ pictures.confusion }}" alt="Confusion matrix of each question"></p>
+<p>The model beside n volunteers, both judged by the other volunteers; where the lines
+cross is what the model is worth:</p>
+<p><img src="{{ pictures.volunteers }}" alt="Error by number of volunteers"></p>
+
+<h2>Calibration</h2>
+<p>How often the predicted intervals of the votes hold the votes; on the diagonal is
+right, below it overconfident:</p>
+<p><img src="{{ pictures.coverage }}" alt="Coverage of the predicted intervals"></p>
+<p>The randomised probability integral transform, uniform for a right model:</p>
+<p><img src="{{ pictures.pit }}" alt="Probability integral transform"></p>
+<p>How often the leading answer is that of the volunteers, against how probable the
+model says that is:</p>
+<p><img src="{{ pictures.reliability }}" alt="Reliability of the leading answer"></p>
 
 <h2>Training</h2>
-<p><img src="{{ pictures.histories }}" alt="Loss by epoch"></p>
+<p><img src="{{ pictures.training }}" alt="Loss by epoch"></p>
 
 <h2>Representations</h2>
 <p>{{ n_components }} principal components keep
