@@ -21,6 +21,7 @@ include: "rules/training.smk"
 include: "rules/representations.smk"
 include: "rules/predictions.smk"
 include: "rules/rings.smk"
+include: "rules/baselines.smk"
 include: "rules/evaluation.smk"
 
 

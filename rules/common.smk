@@ -33,18 +33,15 @@ def schema_file():
     return [name] if name.endswith((".yaml", ".yml")) else []
 
 
-def shards(split):
-    """An input function: the shards of one split, once split_catalog has run."""
+def of_shards(path, split):
+    """An input function: a path for each shard of a split, once split_catalog has run."""
 
     def of_split(wildcards):
         folder = checkpoints.split_catalog.get().output.shards
         pattern = os.path.join(folder, f"{split}_{{index,[0-9]+}}.parquet")
-        return expand(
-            "results/shards/{split}/s{size}_shard_{index}.tfrecord",
-            split=split,
-            size=settings.write_shards.image_size_px,
-            index=sorted(glob_wildcards(pattern).index, key=int),
-        )
+        index = sorted(glob_wildcards(pattern).index, key=int)
+        size = settings.write_shards.image_size_px
+        return expand(path, split=split, size=size, index=index)
 
     return of_split
 

@@ -23,8 +23,12 @@ rule write_shards:
 rule train:
     """Train one member of the ensemble."""
     input:
-        train=shards("train"),
-        val=shards("val"),
+        train=of_shards(
+            "results/shards/{split}/s{size}_shard_{index}.tfrecord", split="train"
+        ),
+        val=of_shards(
+            "results/shards/{split}/s{size}_shard_{index}.tfrecord", split="val"
+        ),
         schema=schema_file(),
     output:
         encoder="results/models/{run_name}/{member}/encoder.keras",

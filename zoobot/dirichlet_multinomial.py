@@ -21,8 +21,8 @@ __all__ = ["fit_constant_concentrations", "log_likelihood"]
 # The maximum can lie at 0 (an answer that nobody gave) or at infinity (volunteers who
 # agree as coins do). At these ends the likelihood equals its limit to about 1e-4 nats
 # a galaxy, and differences of log-gamma functions still have nine digits.
-_LOWEST_CONCENTRATION = 1e-4
-_HIGHEST_CONCENTRATION = 1e6
+LOWEST_CONCENTRATION = 1e-4
+HIGHEST_CONCENTRATION = 1e6
 _START_TOTAL = 5.0  # votes; between volunteers who agree fully and not at all
 
 
@@ -129,8 +129,8 @@ def _fit_question(counts: np.ndarray) -> np.ndarray:
         return loss, alpha * (total_slope - np.array(slopes)) / n_galaxies
 
     fractions = (counts.sum(axis=0) + 0.5) / (counts.sum() + 0.5 * n_answers)
-    start = np.clip(_START_TOTAL * fractions, _LOWEST_CONCENTRATION, None)
-    bounds = np.log([_LOWEST_CONCENTRATION, _HIGHEST_CONCENTRATION])
+    start = np.clip(_START_TOTAL * fractions, LOWEST_CONCENTRATION, None)
+    bounds = np.log([LOWEST_CONCENTRATION, HIGHEST_CONCENTRATION])
     best = minimize(
         loss_and_gradient,
         np.log(start),

@@ -8,10 +8,9 @@ numbers changes if the image is flipped or turned by 90 degrees.
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-
 import numpy as np
+
+from zoobot.data_utils.image_light import Grid, Light, grid_of, light_of
 
 __all__ = ["STATISTICS", "image_statistics"]
 
@@ -36,51 +35,9 @@ STATISTICS = (
 _MIN_SIDE_PX = 16
 _WHITE = 255.0
 _SIGMA_PER_MAD = 1.4826  # of a normal distribution
-_APERTURE_IN_R80 = 1.5  # 4.5 scale lengths of an exponential disk
-_APERTURE_MIN_PX = 2.0
 _COLOUR_FLOOR = 1.0  # grey levels a pixel, in both bands: noise has no colour
 _M20_FLOOR = -4.0
 _NO_LIGHT = dict.fromkeys(STATISTICS, 0.0) | {"axis_ratio": 1.0}
-
-
-@dataclasses.dataclass(frozen=True)
-class _Grid:
-    """Pixels of the inscribed circle from the centre outwards, n_pixels of them."""
-
-    order: np.ndarray
-    """(n_pixels,) int64, place in the flattened image."""
-    radius: np.ndarray
-    """(n_pixels,) float64, in pixels, rising."""
-    ring_starts: np.ndarray
-    """(n_rings,) int64, where pixels of the next, larger radius begin."""
-    ring_ends: np.ndarray
-    """(n_rings,) int64, number of pixels up to and including each ring."""
-    powers: np.ndarray
-    """(n_pixels, 6) float64: 1, x, y, x^2, y^2, x y."""
-    border: np.ndarray
-    """(n_border,) int64, the frame, place in the flattened image."""
-    half_box: int
-    """Pixels on each side of the one in the middle over which light is smoothed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Light:
-    """What one image shows above its background, in grey levels, bands added up."""
-
-    image: np.ndarray
-    """(size, size) float64."""
-    bands: np.ndarray
-    """(n_pixels, 3) float64, each band, from the centre outwards."""
-    outwards: np.ndarray
-    """(n_pixels,) float64, the image from the centre outwards."""
-    r20: float
-    r50: float
-    r80: float
-    """Radii of circles with a share of the light, in pixels."""
-    total: float
-    """Most light inside any circle."""
-    n_aperture: int
-    """Pixels in the aperture, the first of those from the centre outwards."""
 
 
 def image_statistics(image: np.ndarray) -> dict[str, float]:
@@ -130,13 +87,13 @@ def image_statistics(image: np.ndarray) -> dict[str, float]:
     .. [2] Lotz, Primack & Madau 2004, AJ 128, 163.
     """
     _check(image)
-    grid = _grid(len(image))
+    grid = grid_of(len(image))
     grey = image.sum(axis=2, dtype=np.int64)
     whole = {
         "mean_brightness": grey.mean() / (3 * _WHITE),
         "contrast": grey.std() / (3 * _WHITE),
     }
-    light = _light(image, grey, grid)
+    light = light_of(image, grey, grid)
     if light is None:
         return _NO_LIGHT | whole
     inside = light.outwards[: light.n_aperture]
@@ -165,72 +122,7 @@ def _check(image: np.ndarray) -> None:
         )
 
 
-@functools.lru_cache(maxsize=4)
-def _grid(size: int) -> _Grid:
-    y, x = np.indices((size, size)).reshape(2, -1) - (size - 1) / 2
-    squared = x**2 + y**2
-    order = np.argsort(squared, kind="stable")
-    order = order[: np.count_nonzero(squared <= (size / 2) ** 2)]
-    _, starts = np.unique(squared[order], return_index=True)
-    x_out, y_out = x[order], y[order]
-    width = max(1, size // 16)
-    return _Grid(
-        order=order,
-        radius=np.sqrt(squared[order]),
-        ring_starts=starts,
-        ring_ends=np.append(starts[1:], len(order)),
-        powers=np.stack(
-            [np.ones(len(order)), x_out, y_out, x_out**2, y_out**2, x_out * y_out],
-            axis=1,
-        ),
-        border=np.flatnonzero(np.maximum(abs(x), abs(y)) > size / 2 - width),
-        half_box=max(1, size // 26),
-    )
-
-
-def _light(image: np.ndarray, grey: np.ndarray, grid: _Grid) -> _Light | None:
-    """Light above the background; None if there is none.
-
-    Grey levels are whole and medians whole or half, so that all sums are exact: they
-    do not depend on the order of pixels.
-    """
-    pixels = image.reshape(-1, 3)
-    background = np.median(pixels[grid.border], axis=0)
-    above = grey - background.sum()
-    outwards = above.ravel()[grid.order]
-    growth = np.cumsum(np.add.reduceat(outwards, grid.ring_starts))
-    total = growth.max()
-    if total <= 0:
-        return None
-    r20, r50, r80 = (_radius(share * total, growth, grid) for share in (0.2, 0.5, 0.8))
-    edge = max(_APERTURE_IN_R80 * r80, _APERTURE_MIN_PX)
-    return _Light(
-        image=above,
-        bands=pixels[grid.order] - background,
-        outwards=outwards,
-        r20=r20,
-        r50=r50,
-        r80=r80,
-        total=float(total),
-        n_aperture=int(np.searchsorted(grid.radius, edge, side="right")),
-    )
-
-
-def _radius(flux: float, growth: np.ndarray, grid: _Grid) -> float:
-    """Radius of the circle that first holds a flux, in pixels.
-
-    Light is taken as even in each ring, and a circle's area as its number of pixels.
-    """
-    ring = int(np.argmax(growth >= flux))
-    flux_before, area_before = (
-        (growth[ring - 1], grid.ring_ends[ring - 1]) if ring else (0.0, 0)
-    )
-    share = (flux - flux_before) / (growth[ring] - flux_before)
-    area = area_before + share * (grid.ring_ends[ring] - area_before)
-    return float(np.sqrt(area / np.pi))
-
-
-def _colours(light: _Light, grid: _Grid) -> dict[str, float]:
+def _colours(light: Light, grid: Grid) -> dict[str, float]:
     n_core = int(np.searchsorted(grid.radius, light.r50, side="right"))
     core = _log_flux(light.bands[:n_core])
     outside = _log_flux(light.bands[n_core : light.n_aperture])
@@ -248,14 +140,14 @@ def _log_flux(bands: np.ndarray) -> np.ndarray:
     return np.log10(np.maximum(bands.sum(axis=0), 0) + floor)
 
 
-def _asymmetry(light: _Light, grid: _Grid) -> float:
+def _asymmetry(light: Light, grid: Grid) -> float:
     turned = np.abs(light.image - light.image[::-1, ::-1]).ravel()
     excess = turned[grid.order[: light.n_aperture]].sum()
     excess -= light.n_aperture * turned[grid.border].mean()
     return excess / np.abs(light.outwards[: light.n_aperture]).sum()
 
 
-def _clumpiness(light: _Light, grid: _Grid) -> float:
+def _clumpiness(light: Light, grid: Grid) -> float:
     sharp = light.image - _box_mean(light.image, half_box=grid.half_box)
     clumps = np.maximum(sharp, 0).ravel()
     n_core = int(np.searchsorted(grid.radius, 2 * grid.half_box + 1, side="right"))
@@ -284,7 +176,7 @@ def _gini(inside: np.ndarray) -> float:
     return weights @ ranked / (ranked.sum() * (n - 1))
 
 
-def _m20(inside: np.ndarray, grid: _Grid) -> float:
+def _m20(inside: np.ndarray, grid: Grid) -> float:
     powers = grid.powers[: len(inside)]
     flux = np.maximum(inside, 0)
     descending = np.sort(flux)[::-1]
@@ -301,7 +193,7 @@ def _m20(inside: np.ndarray, grid: _Grid) -> float:
     return np.log10(of_bright / of_all)
 
 
-def _axis_ratio(light: _Light, grid: _Grid) -> float:
+def _axis_ratio(light: Light, grid: Grid) -> float:
     border = np.abs(light.image.ravel()[grid.border])
     noise = _SIGMA_PER_MAD * np.median(border)
     shown = np.where(light.outwards > 2 * noise, light.outwards, 0)
