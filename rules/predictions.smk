@@ -30,12 +30,16 @@ rule predict:
 
 
 rule summarise_predictions:
-    """Mean, interval and proportion asked of every answer, as tables."""
+    """Posterior of every vote fraction: all of it, and a table for people."""
     input:
         of_all_chunks("results/predictions/{run_name}/{run_name}_{index}.hdf5"),
     output:
         parquet="results/predictions/{run_name}_vote_fractions.parquet",
         csv="results/predictions/{run_name}_vote_fractions.csv",
+        fits="results/predictions/{run_name}_vote_fractions.fits",
+        friendly_parquet="results/predictions/{run_name}_vote_fractions_friendly.parquet",
+        friendly_csv="results/predictions/{run_name}_vote_fractions_friendly.csv",
+        friendly_fits="results/predictions/{run_name}_vote_fractions_friendly.fits",
     log:
         "results/logs/summarise_predictions_{run_name}.log",
     benchmark:
@@ -49,4 +53,6 @@ rule summarise_predictions:
     shell:
         "python -m workflow_scripts.summarise_predictions "
         "--predictions {input} --parquet {output.parquet} --csv {output.csv} "
+        "--fits {output.fits} --friendly-parquet {output.friendly_parquet} "
+        "--friendly-csv {output.friendly_csv} --friendly-fits {output.friendly_fits} "
         "--threads {threads} {params.settings} > {log} 2>&1"

@@ -1,9 +1,9 @@
-"""Tables of vote fractions: means, intervals, and the proportion asked."""
+"""Tables of vote fractions: the posterior of each, and who is asked what."""
 
 from pathlib import Path
 
 from zoobot import command_line
-from zoobot.predictions import vote_fractions
+from zoobot.predictions import vote_fraction_tables
 from zoobot.settings import SummarisePredictions
 
 
@@ -17,18 +17,24 @@ def main(argv: list[str] | None = None) -> None:
         required=True,
         help="HDF5 files of concentrations, of one run",
     )
-    parser.add_argument(
-        "--parquet", type=Path, required=True, help="parquet table to write"
-    )
-    parser.add_argument("--csv", type=Path, required=True, help="csv table to write")
+    for kind, table in (("", "all that is known"), ("friendly-", "for people")):
+        for suffix in ("parquet", "csv", "fits"):
+            parser.add_argument(
+                f"--{kind}{suffix}",
+                type=Path,
+                required=True,
+                help=f"{suffix} table to write: {table}",
+            )
     parser.add_argument(
         "--threads", type=int, default=1, help="threads that share the work"
     )
     args = command_line.parse(parser, argv)
-    vote_fractions.summarise(
+    vote_fraction_tables.summarise(
         args.predictions,
-        parquet=args.parquet,
-        csv=args.csv,
+        advanced=vote_fraction_tables.TableFiles(args.parquet, args.csv, args.fits),
+        friendly=vote_fraction_tables.TableFiles(
+            args.friendly_parquet, args.friendly_csv, args.friendly_fits
+        ),
         settings=args.settings,
         n_threads=args.threads,
     )

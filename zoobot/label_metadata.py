@@ -10,7 +10,7 @@ GZ DECaLS: Walmsley et al. 2022, MNRAS 509, 3966, figure 4. GZ2: Willett et al. 
 MNRAS 435, 2835, table 2.
 """
 
-__all__ = ["TREES"]
+__all__ = ["TREES", "check_entry"]
 
 Tree = dict[str, dict[str, list[str]]]
 
@@ -116,3 +116,25 @@ TREES: dict[str, Tree] = {
     "gz_decals_dr12": _GZ_DECALS_DR12,
     "gz2": _GZ2,
 }
+
+
+def check_entry(entry: object, *, where: str) -> None:
+    """Refuse what is no question of a tree; the ValueError starts with `where`."""
+    if not isinstance(entry, dict) or "answers" not in entry:
+        raise ValueError(f"{where}: expected a key, answers")
+    unknown = set(entry) - {"answers", "asked_after"}
+    if unknown:
+        raise ValueError(
+            f"{where}: unknown key {sorted(unknown)[0]!r}, expected answers and "
+            "asked_after"
+        )
+    answers = entry["answers"]
+    texts = isinstance(answers, list) and all(isinstance(a, str) for a in answers)
+    if not texts or len(answers) < 2:
+        raise ValueError(
+            f"{where}: expected a list of at least 2 answers, found {answers!r}"
+        )
+    if len(set(answers)) < len(answers):
+        raise ValueError(f"{where}: an answer repeats in {answers!r}")
+    if not isinstance(entry.get("asked_after", []), list):
+        raise ValueError(f"{where}: expected asked_after to be a list of label columns")

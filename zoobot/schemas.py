@@ -140,6 +140,48 @@ class Schema:
         )
         return vote_fractions * asked
 
+    def most_likely_path(self, vote_fractions: np.ndarray) -> np.ndarray:
+        """The leading answer of each question that the leading answers lead to.
+
+        Parameters
+        ----------
+        vote_fractions : (..., n_answers) float
+            p(answer | asked).
+
+        Returns
+        -------
+        (..., n_answers) bool
+            The highest fraction, the first of equals, of each question that is asked
+            after nothing or after an answer on the path: the majority's way. The most
+            probable combination would prefer answers after which little is asked.
+        """
+        vote_fractions = np.asarray(vote_fractions)
+        self._check_last_axis(vote_fractions)
+        if np.isnan(vote_fractions).any():
+            raise ValueError("vote_fractions: found NaN, expected a fraction of each")
+        chosen = np.zeros(vote_fractions.shape, dtype=bool)
+        for question in self.questions:
+            leading = vote_fractions[..., question.columns].argmax(axis=-1)
+            before = [answer.index for answer in question.asked_after]
+            on_path = chosen[..., before].any(axis=-1, keepdims=True) | (not before)
+            is_leading = np.arange(len(question.answers)) == leading[..., None]
+            chosen[..., question.columns] = is_leading & on_path
+        return chosen
+
+    def path_texts(self, chosen: np.ndarray) -> list[str]:
+        """Label columns of each path in the tree's order, joined by `` > ``.
+
+        Parameters
+        ----------
+        chosen : (n_galaxies, n_answers) bool
+            From `most_likely_path`.
+        """
+        self._check_last_axis(chosen)
+        paths, path_of = np.unique(chosen, axis=0, return_inverse=True)
+        columns = np.array(self.label_cols, dtype=object)
+        texts = [" > ".join(columns[path]) for path in paths]
+        return [texts[i] for i in path_of.ravel()]
+
     def _check_last_axis(self, values: np.ndarray) -> None:
         if values.shape[-1] != len(self.answers):
             raise ValueError(
@@ -231,7 +273,7 @@ def _build_questions(tree: dict, name: str) -> tuple[Question, ...]:
     questions: list[Question] = []
     known: dict[str, Answer] = {}
     for text, entry in tree.items():
-        _check_entry(entry, where=f"schema {name}, question {text}")
+        label_metadata.check_entry(entry, where=f"schema {name}, question {text}")
         asked_after = entry.get("asked_after", [])
         unknown = [col for col in asked_after if col not in known]
         if unknown:
@@ -255,24 +297,3 @@ def _build_questions(tree: dict, name: str) -> tuple[Question, ...]:
     if not questions:
         raise ValueError(f"schema {name}: expected at least one question, found none")
     return tuple(questions)
-
-
-def _check_entry(entry: object, *, where: str) -> None:
-    if not isinstance(entry, dict) or "answers" not in entry:
-        raise ValueError(f"{where}: expected a key, answers")
-    unknown = set(entry) - {"answers", "asked_after"}
-    if unknown:
-        raise ValueError(
-            f"{where}: unknown key {sorted(unknown)[0]!r}, expected answers and "
-            "asked_after"
-        )
-    answers = entry["answers"]
-    texts = isinstance(answers, list) and all(isinstance(a, str) for a in answers)
-    if not texts or len(answers) < 2:
-        raise ValueError(
-            f"{where}: expected a list of at least 2 answers, found {answers!r}"
-        )
-    if len(set(answers)) < len(answers):
-        raise ValueError(f"{where}: an answer repeats in {answers!r}")
-    if not isinstance(entry.get("asked_after", []), list):
-        raise ValueError(f"{where}: expected asked_after to be a list of label columns")

@@ -219,6 +219,11 @@ class SummarisePredictions(Section):
 
     interval: float = Field(gt=0, lt=1)
     """Probability that the interval of a vote fraction holds."""
+    asked_fraction_min: float = Fraction
+    """Friendly table: fractions are left empty where a smaller share of volunteers
+    would be asked."""
+    next_votes: int = Positive
+    """Entropies are of this many next votes of a question."""
 
 
 class CompressRepresentations(Section):

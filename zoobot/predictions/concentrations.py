@@ -1,0 +1,138 @@
+"""Arrays of predicted concentrations: what they must be, and work on them in blocks.
+
+An array of concentrations is (n_galaxies, n_answers, n_passes), in votes; its answers
+are in the order of `Schema.label_cols`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from zoobot.schemas import Schema
+
+__all__ = ["in_blocks", "sum_by_question", "with_totals"]
+
+# Below this a Beta distribution is a point at 0 or 1, and A - alpha_a would lose it.
+_LOWEST_CONCENTRATION = 1e-9
+
+
+def in_blocks(
+    concentrations: np.ndarray,
+    *,
+    schema: Schema,
+    function: Callable[[np.ndarray], np.ndarray],
+    n_galaxies: int = 256,
+    n_threads: int = 1,
+) -> np.ndarray:
+    """Apply a function to some galaxies at a time, in double precision.
+
+    Memory stays bounded however many galaxies there are, and a galaxy's result does
+    not depend on the others.
+
+    Parameters
+    ----------
+    concentrations : (n_galaxies, n_answers, n_passes) float
+        In votes.
+    schema : Schema
+        Says how many answers there must be.
+    function : callable
+        From (n_in_block, n_answers, n_passes) float64 to (n_in_block, ...) float64.
+    n_galaxies : int
+        Galaxies in a block; 256 keep a thread's arrays within a few MB.
+    n_threads : int
+        Threads that share the work; does not change the result.
+
+    Returns
+    -------
+    (n_galaxies, ...) float64
+        The results of all blocks.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit the schema, or a concentration is not a positive,
+        finite number; the message names its galaxy, answer and pass.
+    """
+    concentrations = np.asarray(concentrations)
+    _check_shape(concentrations, schema)
+
+    def of_block(start: int) -> np.ndarray:
+        block = concentrations[start : start + n_galaxies].astype(np.float64)
+        _check_values(block, schema, start=start)
+        return function(np.maximum(block, _LOWEST_CONCENTRATION))
+
+    # An empty block, where there is no galaxy, says the shape of the result.
+    starts = range(0, max(len(concentrations), 1), n_galaxies)
+    first = of_block(0)
+    result = np.empty((len(concentrations), *first.shape[1:]))
+    result[:n_galaxies] = first
+    with ThreadPoolExecutor(n_threads) as pool:
+        for start, block in zip(
+            starts[1:], pool.map(of_block, starts[1:]), strict=True
+        ):
+            result[start : start + n_galaxies] = block
+    return result
+
+
+def sum_by_question(values: np.ndarray, *, schema: Schema) -> np.ndarray:
+    """Add up the answers of each question.
+
+    Parameters
+    ----------
+    values : (n_galaxies, n_answers, n_passes) float
+        Anything that stands for answers.
+    schema : Schema
+        Says which answers belong to one question.
+
+    Returns
+    -------
+    (n_galaxies, n_questions, n_passes) float
+        Their sums.
+    """
+    starts = [question.start for question in schema.questions]
+    return np.add.reduceat(values, starts, axis=1)
+
+
+def with_totals(
+    concentrations: np.ndarray, *, schema: Schema
+) -> tuple[np.ndarray, np.ndarray]:
+    """Concentrations, and beside each the sum over its question's answers.
+
+    Parameters
+    ----------
+    concentrations : (n_galaxies, n_answers, n_passes) float
+        alpha_a, in votes.
+    schema : Schema
+        Says which answers belong to one question.
+
+    Returns
+    -------
+    alpha, total : (n_galaxies, n_answers, n_passes) float
+        alpha_a, and A of its question.
+    """
+    lengths = [len(question.answers) for question in schema.questions]
+    totals = sum_by_question(concentrations, schema=schema)
+    return concentrations, np.repeat(totals, lengths, axis=1)
+
+
+def _check_shape(concentrations: np.ndarray, schema: Schema) -> None:
+    shape, n_answers = concentrations.shape, len(schema.label_cols)
+    if len(shape) != 3 or shape[1] != n_answers or shape[2] == 0:
+        raise ValueError(
+            f"concentrations: found shape {shape}, expected (n_galaxies, {n_answers}, "
+            f"n_passes) for schema {schema.name}, with one pass or more"
+        )
+
+
+def _check_values(block: np.ndarray, schema: Schema, *, start: int) -> None:
+    bad = ~(np.isfinite(block) & (block > 0))
+    if bad.any():
+        galaxy, answer, one = np.argwhere(bad)[0]
+        raise ValueError(
+            f"concentrations, galaxy {start + galaxy}, {schema.label_cols[answer]}, "
+            f"pass {one}: found {block[galaxy, answer, one]}, expected a positive, "
+            "finite number"
+        )
