@@ -39,6 +39,34 @@ def test_log_likelihood_equals_scipy(level: float, votes: tuple[int, ...]) -> No
     np.testing.assert_allclose(found, [first, second], rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.parametrize(
+    ("low", "high"), [(0.02, 0.03), (0.02, 101), (1.0, 1.1), (100, 101)]
+)
+def test_log_likelihood_equals_scipy_over_random_cases(low: float, high: float) -> None:
+    """Every question of the real tree, with 0, 1 and many votes, at both ends."""
+    rng = np.random.default_rng(11)
+    schema = get_schema("gz_decals")
+    alpha = rng.uniform(low, high, size=(30, len(schema.label_cols)))
+    n_votes = np.array([0, 1, 2, 5, 40, 1000])[np.arange(30) % 6]
+    votes = np.concatenate(
+        [
+            [
+                rng.multinomial(n, rng.dirichlet(a))
+                for a, n in zip(alpha[:, q.columns], n_votes, strict=True)
+            ]
+            for q in schema.questions
+        ],
+        axis=1,
+    )
+    found = log_likelihood(votes, concentrations=alpha, schema=schema)
+    for i, question in enumerate(schema.questions):
+        expected = stats.dirichlet_multinomial.logpmf(
+            votes[:, question.columns], alpha[:, question.columns], n=n_votes
+        )
+        np.testing.assert_allclose(found[:, i], expected, rtol=0, atol=ROUNDING)
+    assert (found[n_votes == 0] == 0).all()
+
+
 def test_no_votes_give_exactly_zero() -> None:
     """A question nobody was asked adds nothing, so no mask is needed."""
     schema = get_schema("gz_decals")

@@ -73,10 +73,63 @@ def test_leading_axes_are_kept():
     np.testing.assert_array_equal(asked[2, 3], SCHEMA.proportion_asked(fractions[2, 3]))
 
 
+def test_most_likely_path_by_hand():
+    """Questions after answers that are not on the path are left out."""
+    fractions = [
+        [0.5, 0.3, 0.2, 0.6, 0.4, 0.1, 0.9],  # x, then yes: c is not asked
+        [0.5, 0.3, 0.2, 0.4, 0.6, 0.9, 0.1],  # x, no, so that c is asked
+        [0.2, 0.5, 0.3, 0.1, 0.9, 0.2, 0.8],  # y leads to c, and past b
+        [0.2, 0.3, 0.5, 0.1, 0.9, 0.2, 0.8],  # z leads nowhere
+        [0.4, 0.4, 0.2, 0.5, 0.5, 0.5, 0.5],  # the first of equals
+    ]
+    chosen = SCHEMA.most_likely_path(np.array(fractions))
+    assert chosen.dtype == bool
+    assert SCHEMA.path_texts(chosen) == [
+        "a_x > b_yes",
+        "a_x > b_no > c_yes",
+        "a_y > c_no",
+        "a_z",
+        "a_x > b_yes",
+    ]
+    alone = SCHEMA.most_likely_path(np.array(fractions[1]))
+    np.testing.assert_array_equal(alone, chosen[1])
+
+
+@pytest.mark.parametrize("name", ["gz_decals", "gz_decals_dr12", "gz2"])
+def test_most_likely_path_is_a_volunteer_of_the_majority(name):
+    """A second way: walk each real tree question by question, as a person would."""
+    schema = get_schema(name)
+    fractions = np.random.default_rng(1).random((200, len(schema.label_cols)))
+    chosen = schema.most_likely_path(fractions.reshape(2, 100, -1)).reshape(200, -1)
+    texts = schema.path_texts(chosen)
+    for row, text in zip(fractions, texts, strict=True):
+        given = []
+        for question in schema.questions:
+            after = [answer.label_col for answer in question.asked_after]
+            if not after or set(after) & set(given):
+                best = max(question.answers, key=lambda a, row=row: row[a.index])
+                given.append(best.label_col)
+        assert text == " > ".join(given)
+
+
+def test_a_path_without_fractions_is_refused():
+    """NaN would lead, silently."""
+    with pytest.raises(ValueError, match="vote_fractions: found NaN"):
+        SCHEMA.most_likely_path(np.full(7, np.nan))
+
+
+def test_paths_of_no_galaxy():
+    """An empty table has no paths."""
+    chosen = SCHEMA.most_likely_path(np.ones((0, 7)))
+    assert SCHEMA.path_texts(chosen) == []
+
+
 def test_wrong_last_axis_is_refused():
     """An array of another tree is named with its shape."""
     with pytest.raises(ValueError, match=r"small has 7 answers; found .* \(2, 8\)"):
         SCHEMA.joint_p(np.ones((2, 8)))
+    with pytest.raises(ValueError, match=r"small has 7 answers; found .* \(2, 8\)"):
+        SCHEMA.path_texts(np.ones((2, 8), dtype=bool))
 
 
 def test_json_round_trip():
