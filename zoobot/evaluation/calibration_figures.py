@@ -114,7 +114,9 @@ def plot_reliability(
     percent = _percent(reliability, "accuracy")
     errors = calibration_error.set_index("question")
     n_galaxies = reliability.groupby("question")["n"].transform("sum")
-    figure, panels = _panels(reliability.assign(n_all=n_galaxies), n="n_all")
+    figure, panels = _panels(
+        reliability.assign(n_all=n_galaxies), n="n_all", row_height=2.5
+    )
     for axes, rows in panels:
         rows = rows[rows["n"] > 0]
         error = errors.loc[rows["question"].iloc[0]]
@@ -131,15 +133,10 @@ def plot_reliability(
         for place, (x, n) in enumerate(zip(rows["confidence"], rows["n"], strict=True)):
             height = -0.1 - 0.1 * (place % 2)  # neighbours do not overlap
             axes.text(x, height, str(n), fontsize=6.5, color="#444444", ha="center")
-        axes.text(
-            0.03,
-            0.97,
-            f"ECE {error['expected_calibration_error']:.3f}\n"
+        axes.set_title(
+            f"{axes.get_title()}\nECE {error['expected_calibration_error']:.3f} "
             f"(noise alone {error['error_if_calibrated']:.3f})",
-            transform=axes.transAxes,
-            fontsize=8,
-            va="top",
-            bbox={"color": "white", "alpha": 0.8, "pad": 1},
+            fontsize=9,
         )
         axes.set_xlim(0, 1.05)
         axes.set_ylim(-0.24, 1.05)
