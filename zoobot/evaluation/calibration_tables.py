@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ class Bootstrap:
 
     def totals(self, sums: np.ndarray) -> np.ndarray:
         """Sums of the galaxies first, then of each resample, (1 + n_resamples, ...)."""
-        flat = sums.reshape(len(sums), -1)
+        flat = sums.reshape(len(sums), math.prod(sums.shape[1:]))  # also of no galaxy
         resampled = resampled_sums(flat, n_resamples=self.n_resamples, seed=self.seed)
         both = np.concatenate([flat.sum(axis=0, keepdims=True), resampled])
         return both.reshape(len(both), *sums.shape[1:])
