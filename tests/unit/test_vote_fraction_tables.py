@@ -183,6 +183,7 @@ def test_summarise_writes_both_tables_three_times(tmp_path: Path) -> None:
         assert fits.colnames == list(exact)
         assert list(fits["most-likely-path"]) == exact["most-likely-path"].tolist()
         numbers = list(exact)[2:]
+        assert (exact[numbers].dtypes == np.float32).all()
         for column in numbers:
             in_fits = np.ma.filled(fits[column], np.nan)
             np.testing.assert_array_equal(in_fits, exact[column], strict=False)
