@@ -1,9 +1,9 @@
-"""Metrics of the predictions of held-out galaxies, beside a constant prediction."""
+"""Metrics, errors and worth of the predictions of held-out galaxies."""
 
 from pathlib import Path
 
 from zoobot import command_line
-from zoobot.evaluation import evaluate
+from zoobot.evaluation import evaluation_files
 from zoobot.settings import Evaluate
 
 
@@ -21,19 +21,26 @@ def main(argv: list[str] | None = None) -> None:
         "--test", type=Path, required=True, help="parquet table of held-out votes"
     )
     parser.add_argument(
-        "--train", type=Path, required=True, help="parquet table of training votes"
+        "--baselines",
+        type=Path,
+        nargs="*",
+        required=True,
+        help="HDF5 files of concentrations, each called as a baseline is",
     )
-    parser.add_argument(
-        "--metrics", type=Path, required=True, help="csv table to write"
-    )
-    parser.add_argument("--figure", type=Path, required=True, help="png image to write")
+    for table in ("metrics", "answers", "confusion", "volunteers", "volunteer-errors"):
+        parser.add_argument(
+            f"--{table}", type=Path, required=True, help="csv table to write"
+        )
     args = command_line.parse(parser, argv)
-    evaluate.evaluate(
+    evaluation_files.evaluate_files(
         args.predictions,
         test=args.test,
-        train=args.train,
+        baselines=args.baselines,
         metrics=args.metrics,
-        figure=args.figure,
+        answers=args.answers,
+        confusion=args.confusion,
+        volunteers=args.volunteers,
+        volunteer_errors=args.volunteer_errors,
         settings=args.settings,
     )
 

@@ -1,17 +1,24 @@
-"""Comparison of predicted concentrations with the votes of the same galaxies."""
+"""Losses of predicted concentrations, and scores of the answers that lead."""
 
 from __future__ import annotations
 
 import dataclasses
 
 import numpy as np
-import pandas as pd
 
 from zoobot.dirichlet_multinomial import log_likelihood
-from zoobot.predictions.vote_fractions import mean_fractions
 from zoobot.schemas import Schema
 
-__all__ = ["Losses", "answered_enough", "compare_with_votes", "losses"]
+__all__ = [
+    "Losses",
+    "Scores",
+    "answer_scores",
+    "answered_enough",
+    "confident",
+    "losses",
+    "question_scores",
+    "ratio",
+]
 
 _GALAXIES_IN_BLOCK = 1000  # (block, n_answers, n_passes) float64 arrays stay small
 
@@ -95,63 +102,108 @@ def answered_enough(
     return (totals > 0) & (totals >= asked_fraction_min * volunteers)
 
 
-def compare_with_votes(
-    concentrations: np.ndarray,
-    *,
-    votes: np.ndarray,
-    schema: Schema,
-    asked_fraction_min: float,
-) -> pd.DataFrame:
-    """Losses, accuracy and error of the vote fractions, by question and for all.
+def confident(
+    votes: np.ndarray, *, schema: Schema, confident_fraction_min: float
+) -> np.ndarray:
+    """Of which galaxies the volunteers are sure, question by question.
 
     Parameters
     ----------
-    concentrations : (n_galaxies, n_answers, n_passes) float
-        alpha_a, in votes.
     votes : (n_galaxies, n_answers) int
         Counts.
     schema : Schema
-        The decision tree.
-    asked_fraction_min : float
-        As in `answered_enough`.
+        Says which answers belong to one question.
+    confident_fraction_min : float
+        One answer has more than this share of the question's votes.
 
     Returns
     -------
-    DataFrame
-        Indexed by ``question``, the last row is ``all``. Losses are means over all
-        galaxies, in nats; `accuracy` (the most probable answer is the one with most
-        votes, the first of equals) and `mean_absolute_error` (of the vote fractions)
-        over the `n` galaxies that `answered_enough`, in the row ``all`` over the `n`
-        pairs of galaxy and question. NaN where there is nothing to average, as for the
-        losses of a question that no galaxy has a vote for.
+    (n_galaxies, n_questions) bool
+        Never True for a question without a vote.
 
-        - n_galaxies, n_with_votes : galaxies, and those with a vote for the question
-        - loss, mixture_loss : see `losses`; ``all`` holds the joint mixture
-        - n, accuracy, mean_absolute_error
+    References
+    ----------
+    Walmsley et al. 2022, MNRAS 509, 3966, Table 1 (0.8).
     """
-    found = losses(concentrations, votes=votes, schema=schema)
-    has_votes = _totals(votes, schema) > 0
-    counts = answered_enough(
-        votes, schema=schema, asked_fraction_min=asked_fraction_min
+    most = np.stack([votes[:, q.columns].max(axis=1) for q in schema.questions], axis=1)
+    return most > confident_fraction_min * _totals(votes, schema)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """How well leading answers agree; (...) or, for each answer, (..., n_answers)."""
+
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+
+
+def answer_scores(confusion: np.ndarray) -> Scores:
+    """Precision, recall and F1 of each answer of a question.
+
+    Parameters
+    ----------
+    confusion : (..., n_answers, n_answers) float
+        Galaxies by the volunteers' leading answer (rows) and the predicted (columns).
+
+    Returns
+    -------
+    Scores
+        (..., n_answers) float64. NaN where not defined: recall and F1 of an answer that
+        leads for no galaxy, and the precision of one that is never predicted either.
+        The precision of an answer that leads for some galaxy but is never predicted
+        is 0, not undefined: it misses them all.
+    """
+    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
+    support, predicted = confusion.sum(axis=-1), confusion.sum(axis=-2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        precision = np.where(predicted > 0, hits / predicted, 0.0)
+        recall = hits / support
+        f1 = 2 * hits / (support + predicted)
+    return Scores(
+        precision=np.where(support + predicted > 0, precision, np.nan),
+        recall=np.where(support > 0, recall, np.nan),
+        f1=np.where(support > 0, f1, np.nan),
     )
-    is_right, error = _agreement(
-        mean_fractions(concentrations, schema=schema), votes, schema
-    )
-    n_with_votes = np.append(has_votes.sum(axis=0), has_votes.any(axis=1).sum())
-    loss = _means(found.per_pass, found.per_pass.sum(axis=1))
-    mixture_loss = _means(found.mixture, found.joint_mixture)
-    return pd.DataFrame(
-        {
-            "n_galaxies": len(votes),
-            "n_with_votes": n_with_votes,
-            "loss": np.where(n_with_votes > 0, loss, np.nan),
-            "mixture_loss": np.where(n_with_votes > 0, mixture_loss, np.nan),
-            "n": np.append(counts.sum(axis=0), counts.sum()),
-            "accuracy": _means_where(is_right, counts),
-            "mean_absolute_error": _means_where(error, counts),
-        },
-        index=pd.Index([q.text for q in schema.questions] + ["all"], name="question"),
-    )
+
+
+def question_scores(confusion: np.ndarray) -> Scores:
+    """Precision, recall and F1 of a question: means over answers weighted by support.
+
+    Parameters
+    ----------
+    confusion : (..., n_answers, n_answers) float
+        As in `answer_scores`.
+
+    Returns
+    -------
+    Scores
+        (...) float64, NaN where there is no galaxy. Recall equals the accuracy.
+
+    References
+    ----------
+    Walmsley et al. 2022, MNRAS 509, 3966, Table 1.
+    """
+    support = confusion.sum(axis=-1)
+    each = answer_scores(confusion)
+
+    def weighted(scores: np.ndarray) -> np.ndarray:
+        known = np.where(support > 0, scores, 0.0)
+        return ratio((known * support).sum(axis=-1), support.sum(axis=-1))
+
+    return Scores(weighted(each.precision), weighted(each.recall), weighted(each.f1))
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """A mean out of its sums; NaN, never 0, where there is nothing to average.
+
+    Parameters
+    ----------
+    numerator, denominator : (...) float
+        Broadcast against each other.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(denominator > 0, numerator / denominator, np.nan)
 
 
 def _log_mean_exp(log_p: np.ndarray) -> np.ndarray:
@@ -159,28 +211,6 @@ def _log_mean_exp(log_p: np.ndarray) -> np.ndarray:
     largest = log_p.max(axis=1)
     shifted = np.exp(log_p - np.expand_dims(largest, axis=1))
     return largest + np.log(shifted.mean(axis=1))
-
-
-def _agreement(
-    fractions: np.ndarray, votes: np.ndarray, schema: Schema
-) -> tuple[np.ndarray, np.ndarray]:
-    """Compare leading answers and fractions, (n_galaxies, n_questions) each."""
-    is_right, error = np.empty((2, len(votes), len(schema.questions)))
-    for i, question in enumerate(schema.questions):
-        predicted, counted = fractions[:, question.columns], votes[:, question.columns]
-        observed = counted / np.maximum(counted.sum(axis=1, keepdims=True), 1)
-        is_right[:, i] = predicted.argmax(axis=1) == counted.argmax(axis=1)
-        error[:, i] = np.abs(predicted - observed).mean(axis=1)
-    return is_right, error
-
-
-def _means(by_question: np.ndarray, overall: np.ndarray) -> np.ndarray:
-    return np.append(by_question.mean(axis=0), overall.mean())
-
-
-def _means_where(values: np.ndarray, where: np.ndarray) -> np.ndarray:
-    columns = [values[where[:, i], i] for i in range(values.shape[1])]
-    return np.array([v.mean() if v.size else np.nan for v in [*columns, values[where]]])
 
 
 def _totals(votes: np.ndarray, schema: Schema) -> np.ndarray:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from zoobot.data_utils import hdf5
 from zoobot.data_utils.hdf5 import GalaxyRows
+from zoobot.logs import track
 from zoobot.schemas import Schema
 
-__all__ = ["DATASET", "read_each", "schema_of"]
+__all__ = ["DATASET", "read_each", "read_galaxies", "schema_of"]
 
 DATASET = "predictions"
 _SAME_IN_ALL = ("schema", "model_digest", "n_samples", "seed")
@@ -56,6 +57,54 @@ def read_each(paths: Sequence[str | Path]) -> Iterator[GalaxyRows]:
                     f"{paths[0]}; read the files of one run at a time"
                 )
         yield rows
+
+
+def read_galaxies(paths: Sequence[str | Path], *, ids: Iterable[str]) -> GalaxyRows:
+    """Read the predictions of some galaxies out of all.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        Files of one run; one is in memory at a time.
+    ids : iterable of str
+        Galaxies to keep; may hold ids that no file has.
+
+    Returns
+    -------
+    GalaxyRows
+        The galaxies found, in the order of the files, with values (n_found, n_answers,
+        n_passes) float32, concentrations in votes.
+
+    Raises
+    ------
+    ValueError
+        As `read_each` does, or if a galaxy has two predictions.
+    """
+    wanted = set(ids)
+    seen: dict[str, Path] = {}
+    kept: list[np.ndarray] = []
+    found: GalaxyRows | None = None
+    for path, rows in zip(
+        paths, track(read_each(paths), total=len(paths), what="files"), strict=True
+    ):
+        found = found or rows
+        is_kept = np.array([galaxy in wanted for galaxy in rows.id_str], dtype=bool)
+        for galaxy in np.array(rows.id_str, dtype=object)[is_kept]:
+            if galaxy in seen:
+                raise ValueError(
+                    f"{path}: found galaxy {galaxy}, which has a prediction in "
+                    f"{seen[galaxy]} already, expected one prediction a galaxy"
+                )
+            seen[galaxy] = Path(path)
+        kept.append(rows.values[is_kept])
+    if found is None:
+        raise ValueError("predictions: found no file, expected one or more")
+    return GalaxyRows(
+        values=np.concatenate(kept),
+        id_str=list(seen),
+        label_cols=found.label_cols,
+        attributes=found.attributes,
+    )
 
 
 def _check_file(path: str | Path, rows: GalaxyRows) -> None:

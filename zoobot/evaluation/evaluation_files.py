@@ -1,0 +1,119 @@
+"""The evaluation of stored predictions: files in, tables out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from zoobot.data_utils.hdf5 import GalaxyRows
+from zoobot.data_utils.tables import as_text, read_table
+from zoobot.evaluation.agreement import evaluate
+from zoobot.evaluation.volunteers import equivalent_volunteers
+from zoobot.files import written_whole
+from zoobot.predictions.stored_predictions import read_galaxies, schema_of
+from zoobot.schemas import Schema
+from zoobot.settings import Evaluate
+
+__all__ = ["evaluate_files", "read_held_out"]
+
+log = logging.getLogger(__name__)
+
+
+def evaluate_files(
+    predictions: Sequence[str | Path],
+    *,
+    test: str | Path,
+    baselines: Sequence[str | Path],
+    metrics: str | Path,
+    answers: str | Path,
+    confusion: str | Path,
+    volunteers: str | Path,
+    volunteer_errors: str | Path,
+    settings: Evaluate,
+) -> None:
+    """Write the tables of the evaluation.
+
+    Parameters
+    ----------
+    predictions : sequence of path
+        HDF5 files of concentrations that together hold every test galaxy; only test
+        galaxies are kept in memory.
+    test : path
+        Parquet table with id_str and the votes of held-out galaxies.
+    baselines : sequence of path
+        HDF5 files of concentrations of the same galaxies, one a baseline; its name is
+        the file's, without the suffix.
+    metrics, answers, confusion : path
+        csv tables to write, see `zoobot.evaluation.agreement.Evaluation`.
+    volunteers, volunteer_errors : path
+        csv tables to write, see `zoobot.evaluation.volunteers.Volunteers`.
+    settings : Evaluate
+        Which galaxies count for what, and the bootstrap.
+
+    Raises
+    ------
+    ValueError
+        If a test galaxy has no prediction or two, two baselines have one name, or a
+        file does not hold what it should.
+    """
+    model, catalog, schema = read_held_out(predictions, test=test)
+    by_name: dict[str, GalaxyRows] = {}
+    for path in baselines:
+        name = Path(path).stem
+        if name in by_name:
+            raise ValueError(f"{path}: baseline {name} repeats, expected other names")
+        by_name[name] = read_galaxies([path], ids=catalog["id_str"])
+    options = settings.model_dump()
+    found = evaluate(model, catalog, schema, baselines=by_name, **options)
+    for name in ("asked_fraction_min", "confident_fraction_min"):
+        del options[name]
+    worth = equivalent_volunteers(model, catalog, schema, **options)
+    for table, target in (
+        (found.metrics, metrics),
+        (found.answers, answers),
+        (found.confusion, confusion),
+        (worth.numbers, volunteers),
+        (worth.errors, volunteer_errors),
+    ):
+        with written_whole(target) as beside:
+            table.to_csv(beside, index=False, float_format="%.6g")
+        log.info("wrote %d rows to %s", len(table), target)
+    for row in found.metrics[found.metrics["question"] == "all"].itertuples():
+        log.info("%s: loss %.4f nats a galaxy", row.predictor, row.loss)
+
+
+def read_held_out(
+    predictions: Sequence[str | Path], *, test: str | Path
+) -> tuple[GalaxyRows, pd.DataFrame, Schema]:
+    """Read held-out galaxies: their predictions, their votes, and the decision tree.
+
+    Parameters
+    ----------
+    predictions : sequence of path
+        HDF5 files of concentrations of one run.
+    test : path
+        Parquet table with id_str and the votes.
+
+    Returns
+    -------
+    predictions : GalaxyRows
+        Of these galaxies only, in the order of the files.
+    catalog : DataFrame
+        ``id_str`` and the schema's label columns.
+    schema : Schema
+        That of the predictions.
+
+    Raises
+    ------
+    ValueError
+        If a file does not hold what it should, or a galaxy has two predictions.
+    """
+    ids = as_text(read_table(test, columns=["id_str"]), "id_str")
+    rows = read_galaxies(predictions, ids=ids)
+    schema = schema_of(rows)
+    table = read_table(test, columns=["id_str", *schema.label_cols])
+    votes = {name: table[name].to_pandas() for name in schema.label_cols}
+    return rows, pd.DataFrame({"id_str": ids, **votes}), schema
