@@ -8,10 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn import metrics as sk
 
 from workflow_scripts import evaluate as script
 from zoobot.data_utils import hdf5
-from zoobot.evaluation import evaluate, metrics
+from zoobot.data_utils.hdf5 import GalaxyRows
+from zoobot.dirichlet_multinomial import fit_constant_concentrations
+from zoobot.evaluation import metrics
+from zoobot.evaluation.agreement import Evaluation, evaluate
+from zoobot.predictions.stored_predictions import read_galaxies
+from zoobot.predictions.vote_fractions import mean_fractions
 from zoobot.schemas import Schema
 
 TREE = Schema(
@@ -65,17 +71,38 @@ def write_predictions(path: Path, *, ids: list[str], values: np.ndarray) -> Path
     return path
 
 
-def table_of(
-    alpha: np.ndarray, votes: np.ndarray, *, train: np.ndarray, least: float = 0.5
+def rows_of(values: np.ndarray) -> GalaxyRows:
+    """Predictions in memory, of concentrations (n_galaxies, n_answers[, n_passes])."""
+    values = values if values.ndim == 3 else values[:, :, None]
+    ids = [f"{i:04d}" for i in range(len(values))]
+    return GalaxyRows(values.astype(np.float32), ids, TREE.label_cols, {})
+
+
+def catalog_of(votes: np.ndarray) -> pd.DataFrame:
+    """A catalogue in memory, with the ids of `rows_of`."""
+    table = pd.DataFrame(votes, columns=TREE.label_cols)
+    table.insert(0, "id_str", [f"{i:04d}" for i in range(len(votes))])
+    return table
+
+
+def constant_of(train: np.ndarray, *, n_galaxies: int) -> GalaxyRows:
+    """The concentrations that fit the training votes best, for every galaxy."""
+    fitted = fit_constant_concentrations(train, schema=TREE)
+    return rows_of(np.tile(fitted, (n_galaxies, 1)))
+
+
+def evaluated(alpha: np.ndarray, votes: np.ndarray, **options) -> Evaluation:
+    """Evaluate concentrations, with few resamples unless told."""
+    options = {"n_resamples": 20} | options
+    return evaluate(rows_of(alpha), catalog_of(votes), TREE, **options)
+
+
+def rows_by_question(
+    table: pd.DataFrame, *, predictor: str = "model", galaxies: str = "all"
 ) -> pd.DataFrame:
-    """Metrics of concentrations (n_galaxies, n_answers[, n_passes])."""
-    return evaluate.metrics_table(
-        alpha if alpha.ndim == 3 else alpha[:, :, None],
-        test_votes=votes,
-        train_votes=train,
-        schema=TREE,
-        asked_fraction_min=least,
-    )
+    """One predictor's rows of the metrics, indexed by question."""
+    is_wanted = (table["predictor"] == predictor) & (table["galaxies"] == galaxies)
+    return table[is_wanted].set_index("question")
 
 
 def test_the_truth_beats_the_constant() -> None:
@@ -83,11 +110,19 @@ def test_the_truth_beats_the_constant() -> None:
     rng = np.random.default_rng(1)
     _, train = draw_galaxies(rng, n_galaxies=2000)
     alpha, votes = draw_galaxies(rng, n_galaxies=2000)
-    table = table_of(alpha, votes, train=train)
-    assert (table["loss"] < table["constant_loss"]).all()
-    assert (table["accuracy"] > table["constant_accuracy"]).all()
-    better = table["mean_absolute_error"] < table["constant_mean_absolute_error"]
-    assert better.all()
+    found = evaluated(
+        alpha, votes, baselines={"constant": constant_of(train, n_galaxies=2000)}
+    )
+    model = rows_by_question(found.metrics)
+    constant = rows_by_question(found.metrics, predictor="constant")
+    assert (model["loss"] < constant["loss"]).all()
+    questions = [question.text for question in TREE.questions]
+    assert (model["accuracy"] > constant["accuracy"])[questions].all()
+    errors = found.answers[found.answers["n_errors"] > 0].pivot(
+        index="answer", columns="predictor", values="mean_absolute_error"
+    )
+    assert len(errors) == 8
+    assert (errors["model"] < errors["constant"]).all()
 
 
 def test_the_constant_is_nearly_best_where_all_galaxies_are_alike() -> None:
@@ -103,17 +138,17 @@ def test_the_constant_is_nearly_best_where_all_galaxies_are_alike() -> None:
     for question in TREE.questions:
         columns = question.columns
         votes[:, columns] = rng.multinomial(n, rng.dirichlet(alpha[0, columns], 4000))
-    table = table_of(alpha[2000:], votes[2000:], train=votes[:2000])
-    assert table.loc["all", "constant_loss"] == pytest.approx(
-        table.loc["all", "loss"], abs=0.01
-    )
+    constant = constant_of(votes[:2000], n_galaxies=2000)
+    found = evaluated(alpha[2000:], votes[2000:], baselines={"constant": constant})
+    loss = found.metrics.query("question == 'all'").set_index("predictor")["loss"]
+    assert loss["constant"] == pytest.approx(loss["model"], abs=0.01)
 
 
 def test_losses_by_scipy() -> None:
     """Loss of passes, of the mixture, and of the joint mixture, galaxy by galaxy."""
     rng = np.random.default_rng(3)
     _, votes = draw_galaxies(rng, n_galaxies=30)
-    alpha = np.exp(rng.normal(0.5, 1.2, size=(30, 8, 4)))
+    alpha = np.exp(rng.normal(0.5, 1.2, size=(30, 8, 4))).astype(np.float32)
     log_p = np.zeros((30, 4, 3))
     for galaxy in range(30):
         for one in range(4):
@@ -121,18 +156,23 @@ def test_losses_by_scipy() -> None:
                 k = votes[galaxy, question.columns]
                 a = alpha[galaxy, question.columns, one]
                 log_p[galaxy, one, i] = stats.dirichlet_multinomial.logpmf(
-                    k, a, n=k.sum()
+                    k, a.astype(float), n=k.sum()
                 )
-    table = table_of(alpha, votes, train=votes)
-    expected = -log_p.mean(axis=(0, 1))
-    np.testing.assert_allclose(table["loss"][:3], expected, rtol=0, atol=ROUNDING)
-    assert table.loc["all", "loss"] == pytest.approx(expected.sum(), abs=ROUNDING)
-    of_mixture = -np.log(np.exp(log_p).mean(axis=1)).mean(axis=0)
-    np.testing.assert_allclose(
-        table["mixture_loss"][:3], of_mixture, rtol=0, atol=ROUNDING
-    )
+    found = evaluated(alpha, votes, asked_fraction_min=0.0).metrics
+    table = rows_by_question(found)
+    counts = np.stack([votes[:, q.columns].sum(axis=1) > 0 for q in TREE.questions])
+    for i, question in enumerate(TREE.questions):
+        of_counted = log_p[counts[i], :, i]
+        row = table.loc[question.text]
+        assert row["n"] == counts[i].sum()
+        assert row["loss"] == pytest.approx(-of_counted.mean(), abs=ROUNDING)
+        mixture = -np.log(np.exp(of_counted).mean(axis=1)).mean()
+        assert row["mixture_loss"] == pytest.approx(mixture, abs=ROUNDING)
+    overall = table.loc["all"]
+    assert overall["n"] == 30
+    assert overall["loss"] == pytest.approx(-log_p.mean((0, 1)).sum(), abs=ROUNDING)
     joint = -np.log(np.exp(log_p.sum(axis=2)).mean(axis=1)).mean()
-    assert table.loc["all", "mixture_loss"] == pytest.approx(joint, abs=ROUNDING)
+    assert overall["mixture_loss"] == pytest.approx(joint, abs=ROUNDING)
     assert (table["mixture_loss"] <= table["loss"]).all()
 
 
@@ -156,46 +196,209 @@ def test_no_votes_cost_exactly_nothing() -> None:
     assert (found.joint_mixture == 0).all()
 
 
+def counted_by_loop(
+    votes: np.ndarray, *, question: int, least: float, confident: float
+) -> list[int]:
+    """Galaxies that count for a question, one at a time."""
+    counted = []
+    for galaxy, k in enumerate(votes):
+        mine = list(k[TREE.questions[question].columns])
+        n = sum(mine)
+        if n > 0 and n >= least * sum(k[:3]) and max(mine) > confident * n:
+            counted.append(galaxy)
+    return counted
+
+
 @pytest.mark.parametrize("least", [0.0, 0.5, 1.0])
-def test_accuracy_and_error_by_a_loop(least: float) -> None:
-    """A second way of computing, one galaxy and question at a time."""
+@pytest.mark.parametrize("galaxies", ["all", "confident"])
+def test_scores_by_scikit_learn(least: float, galaxies: str) -> None:
+    """Accuracy, weighted precision, recall, F1 and the matrix, of two predictors."""
     rng = np.random.default_rng(6)
     alpha, votes = draw_galaxies(rng, n_galaxies=400)
-    table = table_of(alpha, votes, train=votes, least=least)
-    everything: list[tuple[bool, float]] = []
-    for question in TREE.questions:
-        rows: list[tuple[bool, float]] = []
-        for a, k in zip(alpha[:, question.columns], votes, strict=True):
-            counted = list(k[question.columns])
-            if sum(counted) == 0 or sum(counted) < least * sum(k[:3]):
-                continue
-            predicted = [x / sum(a) for x in a]
-            observed = [x / sum(counted) for x in counted]
-            gaps = [abs(p - o) for p, o in zip(predicted, observed, strict=True)]
-            right = predicted.index(max(predicted)) == counted.index(max(counted))
-            rows.append((right, sum(gaps) / len(gaps)))
-        everything += rows
-        check_row(table.loc[question.text], rows)
-    check_row(table.loc["all"], everything)
+    guess = np.exp(rng.normal(size=(400, 8)))
+    found = evaluated(
+        alpha, votes, baselines={"guess": rows_of(guess)}, asked_fraction_min=least
+    )
+    for name, values in (("model", alpha), ("guess", guess)):
+        table = rows_by_question(found.metrics, predictor=name, galaxies=galaxies)
+        for i, question in enumerate(TREE.questions):
+            rows = counted_by_loop(
+                votes,
+                question=i,
+                least=least,
+                confident=0.8 if galaxies == "confident" else 0.0,
+            )
+            assert rows
+            y_true = votes[rows][:, question.columns].argmax(axis=1)
+            alphas = values[rows][:, question.columns]
+            y_pred = (alphas / alphas.sum(axis=1, keepdims=True)).argmax(axis=1)
+            row = table.loc[question.text]
+            assert row["n"] == len(rows)
+            accuracy = sk.accuracy_score(y_true, y_pred)
+            expected = sk.precision_recall_fscore_support(
+                y_true, y_pred, average="weighted", zero_division=0
+            )[:3]
+            np.testing.assert_allclose(
+                row[["accuracy", "precision", "recall", "f1"]].astype(float),
+                [accuracy, *expected],
+                rtol=0,
+                atol=1e-12,
+            )
+            cells = found.confusion.query(
+                "question == @question.text and galaxies == @galaxies"
+                " and predictor == @name"
+            )
+            label_cols = [answer.label_col for answer in question.answers]
+            matrix = cells.pivot(index="volunteers", columns="predicted", values="n")
+            np.testing.assert_array_equal(
+                matrix.loc[label_cols, label_cols],
+                sk.confusion_matrix(y_true, y_pred, labels=range(len(label_cols))),
+            )
 
 
-def check_row(row: pd.Series, expected: list[tuple[bool, float]]) -> None:
-    """Compare n, accuracy and error with the list of galaxies that count."""
-    assert row["n"] == len(expected)
-    if expected:
-        right, error = np.mean(expected, axis=0)
-        assert row["accuracy"] == pytest.approx(right, abs=1e-12)
-        assert row["mean_absolute_error"] == pytest.approx(error, abs=1e-12)
+def test_answers_by_scikit_learn_and_a_loop() -> None:
+    """Scores of each answer, and errors where 20 volunteers voted."""
+    rng = np.random.default_rng(9)
+    alpha, votes = draw_galaxies(rng, n_galaxies=300)
+    table = evaluated(alpha, votes).answers.set_index("answer")
+    fractions = mean_fractions(alpha[:, :, None].astype(np.float32), schema=TREE)
+    for i, question in enumerate(TREE.questions):
+        rows = counted_by_loop(votes, question=i, least=0.5, confident=0.0)
+        y_true = votes[rows][:, question.columns].argmax(axis=1)
+        y_pred = fractions[rows][:, question.columns].argmax(axis=1)
+        labels = range(len(question.answers))
+        expected = sk.precision_recall_fscore_support(
+            y_true, y_pred, labels=labels, zero_division=np.nan
+        )
+        for j, answer in enumerate(question.answers):
+            row = table.loc[answer.label_col]
+            assert (row["n"], row["support"]) == (len(rows), expected[3][j])
+            scores = [row["precision"], row["recall"], row["f1"]]
+            assert scores == pytest.approx([x[j] for x in expected[:3]], abs=1e-12)
+            gaps = [
+                f[answer.index] - k[answer.index] / k[question.columns].sum()
+                for f, k in zip(fractions, votes, strict=True)
+                if k[question.columns].sum() >= 20
+            ]
+            assert row["n_errors"] == len(gaps)
+            mean = np.mean(np.abs(gaps)) if gaps else np.nan
+            rms = np.sqrt(np.mean(np.square(gaps))) if gaps else np.nan
+            errors = [row["mean_absolute_error"], row["root_mean_squared_error"]]
+            assert errors == pytest.approx([mean, rms], abs=1e-12, nan_ok=True)
+
+
+def test_scores_that_are_not_defined() -> None:
+    """Never predicted: precision 0. Never leading: no recall. Neither: nothing."""
+    confusion = np.array([[3.0, 1, 0, 0], [2, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    confusion[:, 2] = [1, 0, 0, 0]
+    found = metrics.answer_scores(confusion)
+    np.testing.assert_array_equal(found.precision, [3 / 5, 0, 0, np.nan])
+    np.testing.assert_array_equal(found.recall, [3 / 5, 0, np.nan, np.nan])
+    np.testing.assert_array_equal(found.f1, [3 / 5, 0, np.nan, np.nan])
+    weighted = metrics.question_scores(confusion)
+    assert weighted.recall == pytest.approx(3 / 7)
+    empty = metrics.question_scores(np.zeros((2, 2)))
+    assert np.isnan([empty.precision, empty.recall, empty.f1]).all()
+
+
+def test_intervals_by_scipy() -> None:
+    """Accuracy, F1 of an answer and an error, against scipy.stats.bootstrap.
+
+    A 5% quantile of 4000 resamples is known to sqrt(0.05 0.95 / 4000) / 0.103 = 0.033
+    standard deviations of the figure, at most; two such differ by less than 0.2 of
+    them, with room for the steps of whole galaxies.
+    """
+    rng = np.random.default_rng(10)
+    alpha, votes = draw_galaxies(rng, n_galaxies=300)
+    found = evaluated(alpha, votes, n_resamples=4000, seed=3)
+    y_true = votes[:, :3].argmax(axis=1)
+    fractions = mean_fractions(alpha[:, :, None].astype(np.float32), schema=TREE)
+    y_pred = fractions[:, :3].argmax(axis=1)
+    n_votes = votes[:, :3].sum(axis=1)
+    gap = np.where(n_votes >= 20, np.abs(fractions[:, 0] - votes[:, 0] / n_votes), 0)
+
+    def f1(rows: np.ndarray) -> float:
+        return sk.f1_score(y_true[rows], y_pred[rows], labels=[1], average="macro")
+
+    def error(rows: np.ndarray) -> float:
+        return gap[rows].sum() / (n_votes[rows] >= 20).sum()
+
+    answers = found.answers.set_index("answer")
+    for row, name, statistic, n_resamples in (
+        (
+            rows_by_question(found.metrics).loc["shape"],
+            "accuracy",
+            lambda rows: (y_true[rows] == y_pred[rows]).mean(),
+            4000,
+        ),
+        (answers.loc["shape_disk"], "f1", f1, 1000),
+        (answers.loc["shape_smooth"], "mean_absolute_error", error, 4000),
+    ):
+        expected = stats.bootstrap(
+            (np.arange(300),),
+            statistic,
+            vectorized=False,
+            n_resamples=n_resamples,
+            confidence_level=0.9,
+            method="percentile",
+            rng=np.random.default_rng(11),
+        )
+        bounds = [row[f"{name}_90pc-lower"], row[f"{name}_90pc-upper"]]
+        assert bounds == pytest.approx(
+            list(expected.confidence_interval), abs=0.2 * expected.standard_error
+        )
+        assert bounds[0] < row[name] < bounds[1]
+
+
+def test_predictors_share_their_resamples() -> None:
+    """The same predictions under another name have the same figures and intervals."""
+    rng = np.random.default_rng(12)
+    alpha, votes = draw_galaxies(rng, n_galaxies=100)
+    found = evaluated(alpha, votes, baselines={"again": rows_of(alpha)}, interval=0.8)
+    for table in (found.metrics, found.answers, found.confusion):
+        one, two = (
+            table[table["predictor"] == name]
+            .drop(columns="predictor")
+            .reset_index(drop=True)
+            for name in ("model", "again")
+        )
+        pd.testing.assert_frame_equal(one, two)
+    assert "loss_80pc-lower" in found.metrics
 
 
 def test_a_question_nobody_answered_is_empty() -> None:
-    """Without votes there is a row, with n = 0 and no number that looks perfect."""
+    """Without votes there are rows, with n = 0 and no number that looks perfect."""
     rng = np.random.default_rng(7)
     alpha, votes = draw_galaxies(rng, n_galaxies=50, with_arms=False)
-    row = table_of(alpha, votes, train=votes).loc["arms"]
-    assert row["n"] == 0
-    assert row["n_with_votes"] == 0
-    assert row.drop(["n", "n_with_votes", "n_galaxies"]).isna().all()
+    found = evaluated(alpha, votes)
+    for table, keys in (
+        (found.metrics, ["question", "galaxies", "predictor"]),
+        (found.answers, ["question", "answer", "predictor"]),
+    ):
+        empty = table[table["question"] == "arms"].drop(columns=keys)
+        counts = [name for name in empty if name in ("n", "support", "n_errors")]
+        assert len(empty) > 1
+        assert (empty[counts] == 0).all(axis=None)
+        assert empty.drop(columns=counts).isna().all(axis=None)
+    assert found.confusion.query("question == 'arms'")["n"].sum() == 0
+
+
+def test_the_row_of_all_questions_has_losses_only() -> None:
+    """There is no accuracy of all questions together."""
+    alpha, votes = draw_galaxies(np.random.default_rng(13), n_galaxies=20)
+    row = rows_by_question(evaluated(alpha, votes).metrics).loc["all"]
+    known = [name for name in row.index if "loss" in name]
+    assert row[known].notna().all()
+    assert row.drop([*known, "galaxies", "predictor", "n"]).isna().all()
+
+
+def test_bad_baselines_are_named() -> None:
+    """A baseline that is called model, or lacks a galaxy."""
+    alpha, votes = draw_galaxies(np.random.default_rng(14), n_galaxies=20)
+    with pytest.raises(ValueError, match="found the name model"):
+        evaluated(alpha, votes, baselines={"model": rows_of(alpha)})
+    with pytest.raises(ValueError, match="linear: 5 of the catalogue's 20 galaxies"):
+        evaluated(alpha, votes, baselines={"linear": rows_of(alpha[:15])})
 
 
 def test_several_questions_of_everyone() -> None:
@@ -208,8 +411,19 @@ def test_several_questions_of_everyone() -> None:
     np.testing.assert_array_equal(found, [[True, False], [True, True], [False, False]])
 
 
+def test_confident_galaxies() -> None:
+    """More than the share, not as much; never without a vote."""
+    votes = np.zeros((3, 8), dtype=int)
+    votes[:, :3] = [[8, 1, 1], [9, 1, 0], [0, 0, 0]]
+    found = metrics.confident(votes, schema=TREE, confident_fraction_min=0.8)
+    np.testing.assert_array_equal(found[:, 0], [False, True, False])
+
+
+TABLES = ("metrics", "answers", "confusion", "volunteers", "volunteer-errors")
+
+
 def make_files(tmp_path: Path) -> dict[str, list[str]]:
-    """Write test and train votes and two files of predictions; give script options."""
+    """Write test votes, two files of predictions and a baseline; give the options."""
     rng = np.random.default_rng(8)
     alpha, votes = draw_galaxies(rng, n_galaxies=120)
     ids = [f"{i:04d}" for i in range(120)]
@@ -221,15 +435,24 @@ def make_files(tmp_path: Path) -> dict[str, list[str]]:
         files.append(
             str(write_predictions(path, ids=[ids[i] for i in rows], values=values))
         )
+    fitted = fit_constant_concentrations(votes[50:], schema=TREE)
+    constant = write_predictions(
+        tmp_path / "constant.hdf5",
+        ids=ids,
+        values=np.tile(fitted[:, None], (120, 1, 1)),
+    )
     test = write_votes(tmp_path / "test.parquet", ids=ids[:50], votes=votes[:50])
-    train = write_votes(tmp_path / "train.parquet", ids=ids[50:], votes=votes[50:])
     return {
         "--predictions": files,
         "--test": [str(test)],
-        "--train": [str(train)],
-        "--metrics": [str(tmp_path / "m.csv")],
-        "--figure": [str(tmp_path / "f.png")],
+        "--baselines": [str(constant)],
+        **{f"--{name}": [str(tmp_path / f"{name}.csv")] for name in TABLES},
         "--asked-fraction-min": ["0.5"],
+        "--confident-fraction-min": ["0.8"],
+        "--votes-min": ["20"],
+        "--interval": ["0.9"],
+        "--n-resamples": ["50"],
+        "--seed": ["42"],
     }
 
 
@@ -239,36 +462,55 @@ def run(options: dict[str, list[str]]) -> None:
 
 
 def test_script_finds_the_test_galaxies(tmp_path: Path) -> None:
-    """Rows are matched by id through files in any order; both outputs are written."""
+    """Rows are matched by id through files in any order; all tables are written."""
     options = make_files(tmp_path)
     run(options)
-    table = pd.read_csv(tmp_path / "m.csv", index_col="question")
-    assert list(table.index) == ["shape", "bar", "arms", "all"]
-    assert (table["n_galaxies"] == 50).all()
+    tables = {name: pd.read_csv(tmp_path / f"{name}.csv") for name in TABLES}
+    table = tables["metrics"]
+    assert list(table["question"].unique()) == ["shape", "bar", "arms", "all"]
+    assert list(table["predictor"].unique()) == ["model", "constant"]
+    overall = table[table["question"] == "all"].set_index("predictor")
+    assert (overall["n"] == 50).all()
     # True concentrations, in the right rows: mixed-up rows lose to the constant.
-    assert table.loc["all", "loss"] < table.loc["all", "constant_loss"]
+    assert overall.loc["model", "loss"] < overall.loc["constant", "loss"]
     run(options | {"--predictions": options["--predictions"][::-1]})
-    again = pd.read_csv(tmp_path / "m.csv", index_col="question")
-    pd.testing.assert_frame_equal(table, again)
-    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    for name, before in tables.items():
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / f"{name}.csv"), before)
 
 
 def test_galaxies_without_a_prediction_are_counted(tmp_path: Path) -> None:
-    """The error says how many, and which is the first."""
+    """The error says how many, and which is the first; or which has two, and where."""
     options = make_files(tmp_path)
     found = hdf5.read_ids(options["--predictions"][0], dataset="predictions")
     missing = sorted({f"{i:04d}" for i in range(50)} - set(found))
-    message = f"{len(missing)} of 50 galaxies have no .* first is {missing[0]}"
+    message = f"{len(missing)} of the catalogue's 50 .* first is {missing[0]}"
     with pytest.raises(ValueError, match=message):
         run(options | {"--predictions": options["--predictions"][:1]})
-    with pytest.raises(ValueError, match="galaxies have two predictions"):
+    with pytest.raises(ValueError, match=r"a.hdf5: found galaxy .*a.hdf5 already"):
         run(options | {"--predictions": options["--predictions"] * 2})
+    with pytest.raises(ValueError, match="baseline constant repeats"):
+        run(options | {"--baselines": options["--baselines"] * 2})
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     """A catalogue of another tree is refused before anything is computed."""
     options = make_files(tmp_path)
-    table = pd.read_parquet(tmp_path / "train.parquet").drop(columns="bar_no")
-    table.to_parquet(tmp_path / "train.parquet")
-    with pytest.raises(ValueError, match=r"1 columns of schema tree not found.*bar_no"):
+    table = pd.read_parquet(tmp_path / "test.parquet").drop(columns="bar_no")
+    table.to_parquet(tmp_path / "test.parquet")
+    with pytest.raises(ValueError, match=r"test.parquet.*bar_no"):
         run(options)
+
+
+def test_read_galaxies_keeps_those_asked_for(tmp_path: Path) -> None:
+    """In the files' order, with their values; ids that no file has are no error."""
+    values = np.arange(1, 1 + 6 * 8 * 2, dtype=np.float32).reshape(6, 8, 2)
+    paths = [
+        write_predictions(tmp_path / "1.hdf5", ids=list("abc"), values=values[:3]),
+        write_predictions(tmp_path / "2.hdf5", ids=list("def"), values=values[3:]),
+    ]
+    found = read_galaxies(paths, ids=["f", "x", "b", "d"])
+    assert found.id_str == ["b", "d", "f"]
+    np.testing.assert_array_equal(found.values, values[[1, 3, 5]])
+    assert read_galaxies(paths, ids=[]).values.shape == (0, 8, 2)
+    with pytest.raises(ValueError, match="found no file"):
+        read_galaxies([], ids=["a"])
