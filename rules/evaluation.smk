@@ -117,7 +117,7 @@ rule report:
             run_name=settings.run_name,
             table=["metrics", "volunteers", "coverage", "calibration_error"],
         ),
-        figures=rules.plot_evaluation.output,
+        figures=expand(rules.plot_evaluation.output, run_name=settings.run_name),
         variance=f"{PCA}_variance.csv",
         variance_figure=f"{PCA}_variance.png",
         ring_metrics=f"results/rings/{settings.run_name}/metrics.json",

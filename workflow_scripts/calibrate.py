@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoobot import command_line
-from zoobot.evaluation import stored
+from zoobot.evaluation import evaluation_files
 from zoobot.settings import Calibrate
 
 
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
             f"--{table}", type=Path, required=True, help="csv table to write"
         )
     args = command_line.parse(parser, argv)
-    stored.calibrate(
+    evaluation_files.calibrate_files(
         args.predictions,
         test=args.test,
         coverage=args.coverage,

@@ -1,9 +1,9 @@
-"""The evaluation of stored predictions: files in, tables out."""
+"""Evaluation and calibration of stored predictions: files in, tables out."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +11,14 @@ import pandas as pd
 from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.data_utils.tables import as_text, read_table
 from zoobot.evaluation.agreement import evaluate
+from zoobot.evaluation.calibration import calibrate
 from zoobot.evaluation.volunteers import equivalent_volunteers
 from zoobot.files import written_whole
 from zoobot.predictions.stored_predictions import read_galaxies, schema_of
 from zoobot.schemas import Schema
-from zoobot.settings import Evaluate
+from zoobot.settings import Calibrate, Evaluate
 
-__all__ = ["evaluate_files", "read_held_out"]
+__all__ = ["calibrate_files", "evaluate_files", "read_held_out"]
 
 log = logging.getLogger(__name__)
 
@@ -71,18 +72,64 @@ def evaluate_files(
     for name in ("asked_fraction_min", "confident_fraction_min"):
         del options[name]
     worth = equivalent_volunteers(model, catalog, schema, **options)
-    for table, target in (
-        (found.metrics, metrics),
-        (found.answers, answers),
-        (found.confusion, confusion),
-        (worth.numbers, volunteers),
-        (worth.errors, volunteer_errors),
-    ):
-        with written_whole(target) as beside:
-            table.to_csv(beside, index=False, float_format="%.6g")
-        log.info("wrote %d rows to %s", len(table), target)
+    _write(
+        {
+            metrics: found.metrics,
+            answers: found.answers,
+            confusion: found.confusion,
+            volunteers: worth.numbers,
+            volunteer_errors: worth.errors,
+        }
+    )
     for row in found.metrics[found.metrics["question"] == "all"].itertuples():
         log.info("%s: loss %.4f nats a galaxy", row.predictor, row.loss)
+
+
+def calibrate_files(
+    predictions: Sequence[str | Path],
+    *,
+    test: str | Path,
+    coverage: str | Path,
+    pit: str | Path,
+    reliability: str | Path,
+    calibration_error: str | Path,
+    settings: Calibrate,
+) -> None:
+    """Write the tables of the calibration.
+
+    Parameters
+    ----------
+    predictions : sequence of path
+        HDF5 files of concentrations that together hold every test galaxy; only test
+        galaxies are kept in memory.
+    test : path
+        Parquet table with id_str and the votes of held-out galaxies.
+    coverage, pit, reliability, calibration_error : path
+        csv tables to write, see `zoobot.evaluation.calibration.Calibration`.
+    settings : Calibrate
+        Bins, draws, and the bootstrap.
+
+    Raises
+    ------
+    ValueError
+        If a test galaxy has no prediction or two, or a file does not hold what it
+        should.
+    """
+    model, catalog, schema = read_held_out(predictions, test=test)
+    found = calibrate(model, catalog, schema, **settings.model_dump())
+    _write(
+        {
+            coverage: found.coverage,
+            pit: found.pit,
+            reliability: found.reliability,
+            calibration_error: found.calibration_error,
+        }
+    )
+    for row in found.calibration_error.itertuples():
+        log.info(
+            "%s: expected calibration error %.4f on %d galaxies",
+            *(row.question, row.expected_calibration_error, row.n),
+        )
 
 
 def read_held_out(
@@ -117,3 +164,10 @@ def read_held_out(
     table = read_table(test, columns=["id_str", *schema.label_cols])
     votes = {name: table[name].to_pandas() for name in schema.label_cols}
     return rows, pd.DataFrame({"id_str": ids, **votes}), schema
+
+
+def _write(tables: Mapping[str | Path, pd.DataFrame]) -> None:
+    for path, table in tables.items():
+        with written_whole(path) as beside:
+            table.to_csv(beside, index=False, float_format="%.6g")
+        log.info("wrote %d rows to %s", len(table), path)

@@ -6,7 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from zoobot.dirichlet_multinomial import log_likelihood
+from zoobot.predictions.predicted_votes import (
+    log_mean_exp,
+    log_probability_of_passes,
+)
 from zoobot.schemas import Schema
 
 __all__ = [
@@ -19,8 +22,6 @@ __all__ = [
     "question_scores",
     "ratio",
 ]
-
-_GALAXIES_IN_BLOCK = 1000  # (block, n_answers, n_passes) float64 arrays stay small
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,16 +63,12 @@ def losses(concentrations: np.ndarray, *, votes: np.ndarray, schema: Schema) -> 
     n_galaxies, n_questions = len(votes), len(schema.questions)
     per_pass, mixture = np.empty((2, n_galaxies, n_questions))
     joint = np.empty(n_galaxies)
-    for start in range(0, n_galaxies, _GALAXIES_IN_BLOCK):
-        block = slice(start, start + _GALAXIES_IN_BLOCK)
-        log_p = log_likelihood(
-            votes[block, None, :],
-            concentrations=np.moveaxis(concentrations[block], 1, 2),
-            schema=schema,
-        )  # (block, n_passes, n_questions)
+    for block, log_p in log_probability_of_passes(
+        votes, concentrations=concentrations, schema=schema
+    ):
         per_pass[block] = -log_p.mean(axis=1)
-        mixture[block] = -_log_mean_exp(log_p)
-        joint[block] = -_log_mean_exp(log_p.sum(axis=2))
+        mixture[block] = -log_mean_exp(log_p)
+        joint[block] = -log_mean_exp(log_p.sum(axis=2))
     return Losses(per_pass=per_pass, mixture=mixture, joint_mixture=joint)
 
 
@@ -204,13 +201,6 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(denominator > 0, numerator / denominator, np.nan)
-
-
-def _log_mean_exp(log_p: np.ndarray) -> np.ndarray:
-    """Log of the mean over axis 1; exactly 0 where all passes are, without votes."""
-    largest = log_p.max(axis=1)
-    shifted = np.exp(log_p - np.expand_dims(largest, axis=1))
-    return largest + np.log(shifted.mean(axis=1))
 
 
 def _totals(votes: np.ndarray, schema: Schema) -> np.ndarray:
