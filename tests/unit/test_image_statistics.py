@@ -81,7 +81,7 @@ def test_elliptical_galaxies_are_more_concentrated_than_disks():
 
 
 def test_radii_survive_noise_and_a_bright_sky():
-    """A background is subtracted; noise of 6 grey levels moves radii by some percent."""
+    """A background is subtracted; noise of 6 grey levels moves radii by percents."""
     rng = np.random.default_rng(1)
     light = sersic(1, radius_px=10)
     sky = 40 + 150 * light / light.max() + rng.normal(0, 6, (SIZE, SIZE))
@@ -96,15 +96,16 @@ def test_radii_survive_noise_and_a_bright_sky():
 
 @pytest.mark.parametrize("axis_ratio", [0.3, 0.5, 0.8, 1.0])
 @pytest.mark.parametrize("angle", [0.0, 0.5, 2.0])
-def test_axis_ratio_of_an_ellipse(axis_ratio: float, angle: float):
-    """Second moments of a Gaussian ellipse: pixels of 1 px blur 10 px by 0.1%.
+@pytest.mark.parametrize("n", [0.5, 1])
+def test_axis_ratio_of_an_ellipse(n: float, axis_ratio: float, angle: float):
+    """Second moments inside an isophote have its axis ratio, whatever the profile.
 
-    Grey levels end at the same ellipse everywhere, so that what they lose has the same
-    axis ratio.
+    Pixels, which blur 10 px by 1, and the tenth of the edge that may be brighter make
+    thin galaxies rounder, by 0.012 at most where 0.3 is true.
     """
-    light = sersic(0.5, radius_px=10, axis_ratio=axis_ratio, angle=angle)
+    light = sersic(n, radius_px=10, axis_ratio=axis_ratio, angle=angle)
     found = image_statistics(as_image(light))["axis_ratio"]
-    assert found == pytest.approx(axis_ratio, abs=0.01)
+    assert found == pytest.approx(axis_ratio, abs=0.015)
 
 
 def test_asymmetry():

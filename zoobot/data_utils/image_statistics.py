@@ -69,10 +69,10 @@ def image_statistics(image: np.ndarray) -> dict[str, float]:
           pixels by brightness [2]_
         - m20 : log10(M_20 / M), M = sum I r^2 about the centroid, M_20 of the pixels as
           bright as those that hold a fifth of the light [2]_, not below -4
-        - axis_ratio : minor to major axis, from second moments of what stands out of
-          the noise
+        - axis_ratio : minor to major axis, from second moments of what is brighter
+          than twice the noise and than nine tenths of the aperture's edge
 
-        Colours, A, S, G and M20 are of the light inside 1.5 r80. Where there is no
+        The aperture, of the colours and of all from A on, is 1.5 r80. Where there is no
         light above the background, brightness and contrast are as they are, the axis
         ratio is 1, and all else 0.
 
@@ -88,7 +88,8 @@ def image_statistics(image: np.ndarray) -> dict[str, float]:
     """
     _check(image)
     grid = grid_of(len(image))
-    grey = image.sum(axis=2, dtype=np.int64)
+    red, green, blue = np.moveaxis(image.astype(np.int64), 2, 0)
+    grey = red + green + blue  # many times faster than a sum over a short axis
     whole = {
         "mean_brightness": grey.mean() / (3 * _WHITE),
         "contrast": grey.std() / (3 * _WHITE),
@@ -194,10 +195,13 @@ def _m20(inside: np.ndarray, grid: Grid) -> float:
 
 
 def _axis_ratio(light: Light, grid: Grid) -> float:
-    border = np.abs(light.image.ravel()[grid.border])
-    noise = _SIGMA_PER_MAD * np.median(border)
-    shown = np.where(light.outwards > 2 * noise, light.outwards, 0)
-    total, x, y, xx, yy, xy = shown @ grid.powers
+    inside = light.outwards[: light.n_aperture]
+    radius = grid.radius[: light.n_aperture]
+    # Where an isophote is cut by the round aperture, the galaxy would look rounder.
+    edge = np.percentile(inside[radius > radius[-1] - 1], 90)
+    noise = _SIGMA_PER_MAD * np.median(np.abs(light.image.ravel()[grid.border]))
+    shown = np.where(inside > max(edge, 2 * noise), inside, 0)
+    total, x, y, xx, yy, xy = shown @ grid.powers[: light.n_aperture]
     if total == 0:
         return 1.0
     xx, yy, xy = xx - x**2 / total, yy - y**2 / total, xy - x * y / total
