@@ -77,7 +77,7 @@ def grid_of(size: int) -> Grid:
     )
 
 
-def light_of(image: np.ndarray, grey: np.ndarray, grid: Grid) -> Light | None:
+def light_of(image: np.ndarray, *, grey: np.ndarray, grid: Grid) -> Light | None:
     """Light above the background, the median of the border in each band.
 
     Parameters

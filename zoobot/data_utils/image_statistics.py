@@ -94,7 +94,7 @@ def image_statistics(image: np.ndarray) -> dict[str, float]:
         "mean_brightness": grey.mean() / (3 * _WHITE),
         "contrast": grey.std() / (3 * _WHITE),
     }
-    light = light_of(image, grey, grid)
+    light = light_of(image, grey=grey, grid=grid)
     if light is None:
         return _NO_LIGHT | whole
     inside = light.outwards[: light.n_aperture]
