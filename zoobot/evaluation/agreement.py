@@ -10,7 +10,7 @@ import pandas as pd
 
 from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.evaluation import metrics
-from zoobot.evaluation.bootstrap import bound_columns, bounds, resampled_sums
+from zoobot.evaluation.bootstrap import Bootstrap
 from zoobot.evaluation.galaxy_sums import compare, error_sums, loss_sums, question_sums
 from zoobot.schemas import Question, Schema
 
@@ -32,38 +32,6 @@ class Evaluation:
     mean_absolute_error, root_mean_squared_error."""
     confusion: pd.DataFrame
     """question, galaxies, predictor, volunteers, predicted, n."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Bootstrap:
-    interval: float
-    n_resamples: int
-    seed: int
-
-    def totals(self, *sums: np.ndarray) -> list[np.ndarray]:
-        """Sums over the galaxies first, then over each resample.
-
-        Each from (n_galaxies, ...) to (1 + n_resamples, ...).
-        """
-        flat = [each.reshape(len(each), -1) for each in sums]
-        every = np.concatenate(flat, axis=1)
-        resampled = resampled_sums(every, n_resamples=self.n_resamples, seed=self.seed)
-        both = np.concatenate([every.sum(axis=0, keepdims=True), resampled])
-        ends = np.cumsum([each.shape[1] for each in flat])[:-1]
-        return [
-            part.reshape(len(both), *each.shape[1:])
-            for part, each in zip(np.split(both, ends, axis=1), sums, strict=True)
-        ]
-
-    def columns(self, figures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Figures of `totals` and their intervals, flat, by name of the column."""
-        result = {}
-        for name, figure in figures.items():
-            lower, upper = bounds(figure[1:], interval=self.interval)
-            lower_name, upper_name = bound_columns(name, interval=self.interval)
-            result[name] = figure[0].ravel()
-            result[lower_name], result[upper_name] = lower.ravel(), upper.ravel()
-        return result
 
 
 def evaluate(
@@ -138,7 +106,7 @@ def evaluate(
     sure = metrics.confident(
         compared.votes, schema=schema, confident_fraction_min=confident_fraction_min
     )
-    bootstrap = _Bootstrap(interval, n_resamples, seed)
+    bootstrap = Bootstrap(interval, n_resamples, seed)
     overall, errors = bootstrap.totals(
         loss_sums(compared), error_sums(compared, votes_min=votes_min)
     )
@@ -179,7 +147,7 @@ class _Rows:
 
     question: Question
     predictors: list[str]
-    bootstrap: _Bootstrap
+    bootstrap: Bootstrap
 
     def of_metrics(self, loss: np.ndarray, confusion: np.ndarray) -> pd.DataFrame:
         """Of (..., selection, predictor, 2) and (..., answer, answer)."""

@@ -11,13 +11,66 @@ interval).
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["bound_columns", "bounds", "resampled_sums"]
+__all__ = ["Bootstrap", "bound_columns", "bounds", "resampled_sums"]
 
 _RESAMPLES_IN_BLOCK = 64  # (block, n_galaxies) float64 weights stay small
+
+
+@dataclasses.dataclass(frozen=True)
+class Bootstrap:
+    """Galaxies drawn with replacement, and the intervals that follow."""
+
+    interval: float
+    """Probability inside."""
+    n_resamples: int
+    seed: int
+
+    def totals(self, *sums: np.ndarray) -> list[np.ndarray]:
+        """Sums over the galaxies first, then over each resample.
+
+        Parameters
+        ----------
+        *sums : (n_galaxies, ...) float
+            What each galaxy adds to each sum.
+
+        Returns
+        -------
+        list of (1 + n_resamples, ...) float64
+            One for each of `sums`.
+        """
+        # math.prod, not -1: there may be no galaxy.
+        flat = [each.reshape(len(each), math.prod(each.shape[1:])) for each in sums]
+        every = np.concatenate(flat, axis=1)
+        resampled = resampled_sums(every, n_resamples=self.n_resamples, seed=self.seed)
+        both = np.concatenate([every.sum(axis=0, keepdims=True), resampled])
+        ends = np.cumsum([each.shape[1] for each in flat])[:-1]
+        return [
+            part.reshape(len(both), *each.shape[1:])
+            for part, each in zip(np.split(both, ends, axis=1), sums, strict=True)
+        ]
+
+    def columns(self, figures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Columns of a table: figures and their intervals, flat, by name.
+
+        Parameters
+        ----------
+        figures : mapping of str to (1 + n_resamples, ...) float
+            Functions of `totals`.
+        """
+        result = {}
+        for name, figure in figures.items():
+            lower, upper = bounds(figure[1:], interval=self.interval)
+            lower_name, upper_name = bound_columns(name, interval=self.interval)
+            result[name] = np.ravel(figure[0])
+            result[lower_name], result[upper_name] = np.ravel(lower), np.ravel(upper)
+        return result
 
 
 def resampled_sums(sums: np.ndarray, *, n_resamples: int, seed: int) -> np.ndarray:
@@ -45,7 +98,7 @@ def resampled_sums(sums: np.ndarray, *, n_resamples: int, seed: int) -> np.ndarr
         n_block = min(_RESAMPLES_IN_BLOCK, n_resamples - start)
         times_drawn = np.empty((n_block, n_galaxies))
         for row in times_drawn:
-            drawn = rng.integers(n_galaxies, size=n_galaxies) if n_galaxies else []
+            drawn = rng.integers(max(n_galaxies, 1), size=n_galaxies)
             row[:] = np.bincount(drawn, minlength=n_galaxies)
         result[start : start + n_block] = times_drawn @ sums
     return result

@@ -16,7 +16,7 @@ import pandas as pd
 
 from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.evaluation import calibration_tables
-from zoobot.evaluation.calibration_tables import Bootstrap
+from zoobot.evaluation.bootstrap import Bootstrap
 from zoobot.evaluation.matching import match
 from zoobot.evaluation.metrics import answered_enough
 from zoobot.predictions.predicted_votes import marginal_probability, winning_probability

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-
 import numpy as np
 import pandas as pd
 
-from zoobot.evaluation.bootstrap import bound_columns, bounds, resampled_sums
+from zoobot.evaluation.bootstrap import Bootstrap
 from zoobot.evaluation.metrics import ratio
 from zoobot.schemas import Question
 
 __all__ = [
     "LEVELS",
-    "Bootstrap",
     "coverage_error",
     "coverage_of",
     "histograms_of",
@@ -23,30 +19,6 @@ __all__ = [
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Probabilities inside the intervals whose coverage is told."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Bootstrap:
-    """Galaxies drawn with replacement, and the intervals that follow."""
-
-    interval: float
-    """Probability inside."""
-    n_resamples: int
-    seed: int
-
-    def totals(self, sums: np.ndarray) -> np.ndarray:
-        """Sums of the galaxies first, then of each resample, (1 + n_resamples, ...)."""
-        flat = sums.reshape(len(sums), math.prod(sums.shape[1:]))  # also of no galaxy
-        resampled = resampled_sums(flat, n_resamples=self.n_resamples, seed=self.seed)
-        both = np.concatenate([flat.sum(axis=0, keepdims=True), resampled])
-        return both.reshape(len(both), *sums.shape[1:])
-
-    def columns(self, name: str, figure: np.ndarray) -> dict[str, np.ndarray]:
-        """A figure of `totals`, (1 + n_resamples, ...), and its interval, flat."""
-        lower, upper = bounds(figure[1:], interval=self.interval)
-        names = (name, *bound_columns(name, interval=self.interval))
-        values = (figure[0], lower, upper)
-        return {n: np.ravel(v) for n, v in zip(names, values, strict=True)}
 
 
 def coverage_of(
@@ -74,14 +46,15 @@ def coverage_of(
     is_inside = distance[:, :, None] < np.array(LEVELS)  # also at random, where equal
     by_answer = is_inside.astype(np.float64)
     sums = np.concatenate([by_answer, by_answer.mean(axis=1, keepdims=True)], axis=1)
-    coverage = ratio(bootstrap.totals(sums), np.array(len(pit)))
+    (totals,) = bootstrap.totals(sums)
+    coverage = ratio(totals, np.array(len(pit)))
     answers = [*(a.label_col for a in question.answers), "all"]
     return pd.DataFrame(
         {
             "answer": np.repeat(answers, len(LEVELS)),
             "level": np.tile(LEVELS, len(answers)),
             "n": len(pit),
-            **bootstrap.columns("coverage", coverage),
+            **bootstrap.columns({"coverage": coverage}),
         }
     )
 
@@ -159,15 +132,15 @@ def reliability_of(
     variance = confidence * (1 - confidence)
     per_galaxy = np.stack([np.ones(len(place)), confidence, is_hit, variance], axis=1)
     sums = per_galaxy[:, :, None] * is_in_bin[:, None, :]
-    totals = np.moveaxis(bootstrap.totals(sums), 1, 0)
-    n, confident, hits, scatter = totals  # (1 + n_resamples, n_bins) each
+    (totals,) = bootstrap.totals(sums)
+    n, confident, hits, scatter = np.moveaxis(totals, 1, 0)  # (1 + n_resamples, n_bins)
     reliability = pd.DataFrame(
         {
             "bin_lower": edges[:-1],
             "bin_upper": edges[1:],
             "n": n[0].astype(np.int64),
             "confidence": ratio(confident[0], n[0]),
-            **bootstrap.columns("accuracy", ratio(hits, n)),
+            **bootstrap.columns({"accuracy": ratio(hits, n)}),
         }
     )
     in_all = n.sum(axis=1)
@@ -180,7 +153,7 @@ def reliability_of(
             "n": [len(place)],
             "confidence": ratio(confident[0].sum(), in_all[0]),
             "accuracy": ratio(hits[0].sum(), in_all[0]),
-            **bootstrap.columns("expected_calibration_error", error),
+            **bootstrap.columns({"expected_calibration_error": error}),
             "error_if_calibrated": ratio(noise, in_all[0]),
         }
     )
