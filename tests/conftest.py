@@ -17,7 +17,7 @@ import pytest
 
 import zoobot
 from tests import galaxies
-from zoobot.settings import WriteShards
+from zoobot.settings.catalog import WriteShards
 
 if TYPE_CHECKING:
     import keras

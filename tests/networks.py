@@ -8,7 +8,8 @@ import keras
 import numpy as np
 
 from tests import galaxies
-from zoobot.settings import FinetuneRings, Train
+from zoobot.settings.rings import FinetuneRings
+from zoobot.settings.training import Train
 
 __all__ = [
     "N_FEATURES",

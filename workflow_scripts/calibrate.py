@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.evaluation import evaluation_files
-from zoobot.settings import Calibrate
+from zoobot.settings.evaluation import Calibrate
 
 
 def main(argv: list[str] | None = None) -> None:

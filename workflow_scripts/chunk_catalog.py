@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.data_utils import splits
-from zoobot.settings import ChunkCatalog
+from zoobot.settings.catalog import ChunkCatalog
 
 
 def main(argv: list[str] | None = None) -> None:

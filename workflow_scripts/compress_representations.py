@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.representations import compress_representations
-from zoobot.settings import CompressRepresentations
+from zoobot.settings.representations import CompressRepresentations
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.representations import extract
-from zoobot.settings import ExtractRepresentations
+from zoobot.settings.representations import ExtractRepresentations
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoobot import command_line
-from zoobot.settings import FinetuneRings
+from zoobot.settings.rings import FinetuneRings
 from zoobot.training import rings
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.data_utils import measure_images
-from zoobot.settings import MeasureImages
+from zoobot.settings.evaluation import MeasureImages
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.predictions import dropout_passes
-from zoobot.settings import Predict
+from zoobot.settings.predictions import Predict
 
 
 def main(argv: list[str] | None = None) -> None:

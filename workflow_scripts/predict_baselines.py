@@ -5,7 +5,7 @@ from typing import Any
 
 from zoobot import command_line
 from zoobot.evaluation import baselines
-from zoobot.settings import PredictBaselines
+from zoobot.settings.evaluation import PredictBaselines
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.data_utils import catalogs
-from zoobot.settings import PrepareCatalog
+from zoobot.settings.catalog import PrepareCatalog
 
 
 def main(argv: list[str] | None = None) -> None:

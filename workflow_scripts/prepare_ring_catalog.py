@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.data_utils import ring_catalogs
-from zoobot.settings import PrepareRingCatalog
+from zoobot.settings.rings import PrepareRingCatalog
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.demo import survey
-from zoobot.settings import SimulateSurvey
+from zoobot.settings.catalog import SimulateSurvey
 
 
 def main(argv: list[str] | None = None) -> None:

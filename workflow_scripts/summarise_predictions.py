@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.predictions import vote_fraction_tables
-from zoobot.settings import SummarisePredictions
+from zoobot.settings.predictions import SummarisePredictions
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from zoobot import command_line
-from zoobot.settings import Train
+from zoobot.settings.training import Train
 from zoobot.training import train
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.data_utils import create_shards
-from zoobot.settings import WriteShards
+from zoobot.settings.catalog import WriteShards
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pydantic
 
 from zoobot.logs import start_logging
-from zoobot.settings import Section
+from zoobot.settings.section import Section
 
 __all__ = ["option_string", "parse", "parser"]
 

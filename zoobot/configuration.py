@@ -12,25 +12,27 @@ import pydantic
 from pydantic import Field, field_validator, model_validator
 
 from zoobot.schemas import get_schema
-from zoobot.settings import (
-    Calibrate,
+from zoobot.settings.catalog import (
     ChunkCatalog,
-    CompressRepresentations,
-    Evaluate,
-    ExtractRepresentations,
-    FinetuneRings,
-    MeasureImages,
-    Predict,
-    PredictBaselines,
     PrepareCatalog,
-    PrepareRingCatalog,
-    Section,
     SimulateSurvey,
     SplitCatalog,
-    SummarisePredictions,
-    Train,
     WriteShards,
 )
+from zoobot.settings.evaluation import (
+    Calibrate,
+    Evaluate,
+    MeasureImages,
+    PredictBaselines,
+)
+from zoobot.settings.predictions import Predict, SummarisePredictions
+from zoobot.settings.representations import (
+    CompressRepresentations,
+    ExtractRepresentations,
+)
+from zoobot.settings.rings import FinetuneRings, PrepareRingCatalog
+from zoobot.settings.section import Section
+from zoobot.settings.training import Train
 
 __all__ = ["Settings", "read_settings"]
 

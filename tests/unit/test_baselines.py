@@ -15,7 +15,7 @@ from zoobot.evaluation import baselines, linear_model
 from zoobot.evaluation.metrics import losses
 from zoobot.predictions.stored_predictions import read_each, schema_of
 from zoobot.schemas import Schema
-from zoobot.settings import PredictBaselines
+from zoobot.settings.evaluation import PredictBaselines
 
 TREE = Schema(
     {

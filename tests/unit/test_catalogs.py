@@ -15,7 +15,7 @@ from zoobot.data_utils import catalogs
 from zoobot.data_utils.columns import as_flags, as_fractions, as_votes
 from zoobot.data_utils.tables import first_rows, most_common, read_table
 from zoobot.schemas import Schema
-from zoobot.settings import PrepareCatalog
+from zoobot.settings.catalog import PrepareCatalog
 
 TREE = {
     "shape": {"answers": ["round", "flat"]},

@@ -10,12 +10,9 @@ import yaml
 
 from zoobot import command_line
 from zoobot.configuration import Settings, read_settings
-from zoobot.settings import (
-    PrepareCatalog,
-    Section,
-    SplitCatalog,
-    Train,
-)
+from zoobot.settings.catalog import PrepareCatalog, SplitCatalog
+from zoobot.settings.section import Section
+from zoobot.settings.training import Train
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = read_settings(yaml.safe_load((ROOT / "config.yaml").read_text()))

@@ -15,7 +15,7 @@ from zoobot.representations.compress_representations import (
     load_pca,
     project,
 )
-from zoobot.settings import CompressRepresentations
+from zoobot.settings.representations import CompressRepresentations
 
 # Representations are float32 of size 10; projections are stored as float32.
 FLOAT32 = 2e-5

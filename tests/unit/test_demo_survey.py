@@ -10,7 +10,7 @@ from zoobot import command_line
 from zoobot.demo import contact_sheet, population
 from zoobot.demo.survey import simulate_survey
 from zoobot.schemas import get_schema
-from zoobot.settings import SimulateSurvey
+from zoobot.settings.catalog import SimulateSurvey
 
 _SCHEMA = get_schema("gz_decals")
 _TEXT = {"id_str": str, "file_loc": str}

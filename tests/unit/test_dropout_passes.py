@@ -14,7 +14,7 @@ from zoobot.data_utils import hdf5
 from zoobot.estimators.model_card import Head, ModelCard, save_card, save_head
 from zoobot.predictions import dropout_passes
 from zoobot.schemas import get_schema
-from zoobot.settings import Predict
+from zoobot.settings.predictions import Predict
 
 SCHEMA = get_schema("gz2")
 N_FEATURES = 48

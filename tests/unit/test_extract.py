@@ -16,7 +16,7 @@ from zoobot.data_utils import hdf5
 from zoobot.estimators import define_model
 from zoobot.estimators.model_card import load_card, load_head
 from zoobot.representations.extract import extract_representations
-from zoobot.settings import ExtractRepresentations
+from zoobot.settings.representations import ExtractRepresentations
 from zoobot.training.train import validation_batches
 
 

@@ -14,7 +14,7 @@ from workflow_scripts import measure_images as script
 from zoobot.data_utils.image_statistics import STATISTICS, image_statistics
 from zoobot.data_utils.images import load_image
 from zoobot.data_utils.measure_images import measure_images
-from zoobot.settings import MeasureImages
+from zoobot.settings.evaluation import MeasureImages
 
 SIZE = 128
 OVERSAMPLING = 9

@@ -7,7 +7,8 @@ import pytest
 from workflow_scripts import prepare_ring_catalog as script
 from zoobot.data_utils.ring_catalogs import prepare_ring_catalog
 from zoobot.data_utils.splits import assign_parts
-from zoobot.settings import PrepareRingCatalog, SplitCatalog
+from zoobot.settings.catalog import SplitCatalog
+from zoobot.settings.rings import PrepareRingCatalog
 
 FEATURED = "smooth-or-featured_featured-or-disk_fraction"
 FACE_ON = "disk-edge-on_no_fraction"

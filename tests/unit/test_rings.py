@@ -13,7 +13,7 @@ import pytest
 from tests import galaxies, networks
 from zoobot.data_utils import hdf5
 from zoobot.representations.extract import extract_representations
-from zoobot.settings import ExtractRepresentations
+from zoobot.settings.representations import ExtractRepresentations
 from zoobot.training import rings
 from zoobot.training.train import train_member
 

@@ -16,7 +16,7 @@ from zoobot.data_utils import create_shards, image_datasets, tfrecord_datasets
 from zoobot.data_utils.images import load_image
 from zoobot.preprocess import PreprocessingConfig, preprocess_dataset
 from zoobot.schemas import get_schema
-from zoobot.settings import WriteShards
+from zoobot.settings.catalog import WriteShards
 
 COLUMNS = get_schema("gz_decals").label_cols
 RAW = WriteShards(image_size_px=32, encoding="raw", jpeg_quality=95)

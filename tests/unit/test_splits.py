@@ -10,7 +10,7 @@ import pytest
 from workflow_scripts import chunk_catalog as chunk_script
 from workflow_scripts import split_catalog as split_script
 from zoobot.data_utils import splits
-from zoobot.settings import ChunkCatalog, SplitCatalog
+from zoobot.settings.catalog import ChunkCatalog, SplitCatalog
 
 IDS = np.array([f"J{i:06d}" for i in range(20_000)])
 SHARES = {"train": 0.7, "val": 0.1, "test": 0.2}

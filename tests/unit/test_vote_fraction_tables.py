@@ -14,7 +14,7 @@ from zoobot.data_utils import hdf5
 from zoobot.predictions import uncertainty, vote_fraction_tables, vote_fractions
 from zoobot.predictions.vote_fraction_tables import TableFiles
 from zoobot.schemas import Schema
-from zoobot.settings import SummarisePredictions
+from zoobot.settings.predictions import SummarisePredictions
 
 TREE = Schema(
     {

@@ -30,7 +30,7 @@ from zoobot.data_utils.tables import (
 from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.schemas import Schema, get_schema
-from zoobot.settings import PrepareCatalog
+from zoobot.settings.catalog import PrepareCatalog
 
 __all__ = ["prepare_catalog"]
 

@@ -16,7 +16,7 @@ from PIL import Image
 from zoobot.data_utils.images import load_image
 from zoobot.files import written_whole
 from zoobot.logs import track
-from zoobot.settings import WriteShards
+from zoobot.settings.catalog import WriteShards
 
 __all__ = ["encode_image", "write_shard"]
 

@@ -17,7 +17,7 @@ from zoobot.data_utils.images import load_image
 from zoobot.data_utils.tables import as_ids, as_text, read_table
 from zoobot.files import written_whole
 from zoobot.logs import track
-from zoobot.settings import MeasureImages
+from zoobot.settings.evaluation import MeasureImages
 
 __all__ = ["measure_images"]
 

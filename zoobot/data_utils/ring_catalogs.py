@@ -19,7 +19,7 @@ from zoobot.data_utils.columns import as_flags, as_fractions
 from zoobot.data_utils.splits import part_of
 from zoobot.data_utils.tables import Table, as_ids, first_rows, most_common, read_table
 from zoobot.files import written_whole
-from zoobot.settings import PrepareRingCatalog
+from zoobot.settings.rings import PrepareRingCatalog
 
 __all__ = ["prepare_ring_catalog"]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from zoobot.files import written_whole
-from zoobot.settings import ChunkCatalog, SplitCatalog
+from zoobot.settings.catalog import ChunkCatalog, SplitCatalog
 
 __all__ = ["assign_parts", "chunk_catalog", "part_of", "slices", "split_catalog"]
 

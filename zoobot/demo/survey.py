@@ -20,7 +20,7 @@ from zoobot.demo.population import Galaxy
 from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.schemas import Schema, get_schema
-from zoobot.settings import SimulateSurvey
+from zoobot.settings.catalog import SimulateSurvey
 
 __all__ = ["simulate_survey"]
 

@@ -20,7 +20,7 @@ from zoobot.evaluation.baseline_tables import (
 )
 from zoobot.predictions.stored_predictions import DATASET
 from zoobot.schemas import Schema, get_schema
-from zoobot.settings import PredictBaselines
+from zoobot.settings.evaluation import PredictBaselines
 from zoobot.versions import library_versions
 
 __all__ = ["constant_prediction", "linear_prediction", "predict_baselines"]

@@ -16,7 +16,7 @@ from zoobot.evaluation.volunteers import equivalent_volunteers
 from zoobot.files import written_whole
 from zoobot.predictions.stored_predictions import read_galaxies, schema_of
 from zoobot.schemas import Schema
-from zoobot.settings import Calibrate, Evaluate
+from zoobot.settings.evaluation import Calibrate, Evaluate
 
 __all__ = ["calibrate_files", "evaluate_files", "read_held_out"]
 

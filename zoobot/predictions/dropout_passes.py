@@ -20,7 +20,7 @@ from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.estimators.model_card import Head, ModelCard, load_card, load_head
 from zoobot.logs import track
 from zoobot.predictions.stored_predictions import DATASET
-from zoobot.settings import Predict
+from zoobot.settings.predictions import Predict
 from zoobot.versions import library_versions
 
 __all__ = ["concentrations_of_pass", "draw_mask", "predict"]

@@ -26,7 +26,7 @@ from zoobot.predictions import vote_fractions
 from zoobot.predictions.stored_predictions import read_each, schema_of
 from zoobot.predictions.uncertainty import vote_entropies
 from zoobot.schemas import Schema
-from zoobot.settings import SummarisePredictions
+from zoobot.settings.predictions import SummarisePredictions
 
 __all__ = ["TableFiles", "advanced_table", "friendly_table", "summarise"]
 

@@ -33,7 +33,7 @@ from zoobot.representations.pca import (
     project,
     save_pca,
 )
-from zoobot.settings import CompressRepresentations
+from zoobot.settings.representations import CompressRepresentations
 
 __all__ = ["FittedPca", "compress_representations", "load_pca", "project"]
 

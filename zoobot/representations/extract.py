@@ -19,7 +19,7 @@ from zoobot.estimators.define_model import load_encoder
 from zoobot.estimators.model_card import ModelCard, load_card
 from zoobot.logs import track
 from zoobot.preprocess import PreprocessingConfig, preprocess_images
-from zoobot.settings import ExtractRepresentations
+from zoobot.settings.representations import ExtractRepresentations
 from zoobot.versions import library_versions
 
 __all__ = [

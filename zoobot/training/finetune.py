@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from zoobot.estimators.define_model import get_binary_head
 from zoobot.estimators.model_card import ModelCard
-from zoobot.settings import FinetuneRings
+from zoobot.settings.rings import FinetuneRings
 from zoobot.training.finetune_views import (
     balancing_weights,
     labelled_central_views,

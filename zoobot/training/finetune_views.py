@@ -11,7 +11,7 @@ from zoobot.estimators.augmentation import random_view
 from zoobot.estimators.model_card import ModelCard
 from zoobot.preprocess import preprocess_images
 from zoobot.representations.extract import central_views, preprocessing_of
-from zoobot.settings import FinetuneRings
+from zoobot.settings.rings import FinetuneRings
 
 __all__ = ["balancing_weights", "labelled_central_views", "random_views"]
 

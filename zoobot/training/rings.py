@@ -22,7 +22,7 @@ from zoobot.estimators import define_model, model_card
 from zoobot.files import written_whole
 from zoobot.representations.extract import sweep
 from zoobot.representations.pca import mean_over_views
-from zoobot.settings import FinetuneRings
+from zoobot.settings.rings import FinetuneRings
 from zoobot.training import finetune
 
 __all__ = ["find_rings", "finetune_rings", "linear_probe", "ring_metrics"]

@@ -19,7 +19,7 @@ from zoobot.estimators import define_model, model_card
 from zoobot.estimators.augmentation import center_view, random_view
 from zoobot.preprocess import PreprocessingConfig, preprocess_images, stack_labels
 from zoobot.schemas import Schema, get_schema
-from zoobot.settings import Train
+from zoobot.settings.training import Train
 from zoobot.training.losses import get_multiquestion_loss
 from zoobot.training.training_config import TrainConfig, train_estimator
 from zoobot.versions import library_versions

@@ -1,0 +1,36 @@
+"""Settings of the stages that make and compress representations."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import model_validator
+
+from zoobot.settings.section import Positive, Section
+
+__all__ = ["CompressRepresentations", "ExtractRepresentations"]
+
+
+class ExtractRepresentations(Section):
+    """The sweep of the encoder over all galaxies."""
+
+    batch_size: int = Positive
+    """Galaxies that go through the encoder together."""
+
+
+class CompressRepresentations(Section):
+    """Incremental PCA of the representations of member 0."""
+
+    n_components: int = Positive
+    """Principal components to keep."""
+    batch_size: int = Positive
+    """Galaxies held in memory at once; at least n_components."""
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        if self.batch_size < self.n_components:
+            raise ValueError(
+                f"batch_size: found {self.batch_size}, expected at least n_components, "
+                f"{self.n_components}"
+            )
+        return self
