@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 
 from tests.workflow.workflow import ROOT, snakemake
+from zoobot import evaluation
 from zoobot.data_utils import hdf5
 from zoobot.schemas import get_schema
 
@@ -64,16 +67,71 @@ def test_tables_agree_with_the_stored_passes(results: Path):
             )
 
 
-def test_csv_and_parquet_agree(results: Path):
-    parquet = pd.read_parquet(results / "predictions/tiny_vote_fractions.parquet")
-    csv = pd.read_csv(
-        results / "predictions/tiny_vote_fractions.csv", dtype={"id_str": str}
+@pytest.mark.parametrize("kind", ["", "_friendly"])
+def test_csv_fits_and_parquet_agree(results: Path, kind: str):
+    stem = f"predictions/tiny_vote_fractions{kind}"
+    parquet = pd.read_parquet(results / f"{stem}.parquet")
+    csv = pd.read_csv(results / f"{stem}.csv", dtype={"id_str": str})
+    fits = Table.read(results / f"{stem}.fits").to_pandas()
+    texts = ["id_str", "most-likely-path"]
+    numbers = parquet.columns.drop(texts)
+    for other in (csv, fits):
+        assert list(other.columns) == list(parquet.columns)
+        assert (other[texts].astype(str) == parquet[texts].astype(str)).all(axis=None)
+        # The csv is rounded to 5 decimals.
+        np.testing.assert_allclose(other[numbers], parquet[numbers], rtol=0, atol=1e-5)
+
+
+def test_friendly_table_leaves_out_what_few_would_be_asked(results: Path):
+    stem = results / "predictions/tiny_vote_fractions"
+    everything = pd.read_parquet(f"{stem}.parquet")
+    friendly = pd.read_parquet(f"{stem}_friendly.parquet")
+    assert not everything.isna().any(axis=None)
+    for question in SCHEMA.questions:
+        asked = everything[f"{question.text}_proportion-asked"] >= 0.5
+        for answer in question.answers:
+            column = f"{answer.label_col}_fraction"
+            expected = everything[column].where(asked)
+            pd.testing.assert_series_equal(friendly[column], expected)
+
+
+def test_evaluation_has_every_question_and_predictor(results: Path):
+    metrics = pd.read_csv(results / "evaluation/tiny_metrics.csv")
+    questions = {question.text for question in SCHEMA.questions}
+    for galaxies, predictor in itertools.product(
+        ("all", "confident"), ("model", "linear", "constant")
+    ):
+        rows = metrics[metrics["galaxies"] == galaxies]
+        rows = rows[rows["predictor"] == predictor]
+        assert set(rows["question"]) >= questions
+    overall = metrics[metrics["question"] == "all"].set_index("predictor")
+    n_test = len(pd.read_parquet(results / "catalog/test.parquet"))
+    assert (overall["n"] == n_test).all()
+    for name in ("coverage", "pit", "reliability", "calibration_error", "volunteers"):
+        table = pd.read_csv(results / f"evaluation/tiny_{name}.csv")
+        assert set(table["question"]) == questions
+    confusion = pd.read_csv(results / "evaluation/tiny_confusion.csv")
+    keys = ["question", "galaxies", "predictor"]
+    counted = confusion.groupby(keys)["n"].sum()
+    expected = metrics[metrics["question"] != "all"].set_index(keys)["n"]
+    assert (counted == expected.reindex(counted.index)).all()
+
+
+def test_truth_as_if_predicted_is_calibrated(results: Path):
+    """Of the few galaxies of this survey, through its own files.
+
+    Pooled over the answers and levels the deviation of coverage has a standard error
+    of about 0.5 / sqrt(160): four of them are 0.16.
+    """
+    truth = pd.read_parquet(results / "survey/truth.parquet")
+    alpha = truth[[f"{name}_concentration" for name in SCHEMA.label_cols]].to_numpy()
+    rows = hdf5.GalaxyRows(
+        alpha[:, :, None], list(truth["id_str"]), SCHEMA.label_cols, {}
     )
-    assert list(csv.columns) == list(parquet.columns)
-    assert list(csv["id_str"]) == list(parquet["id_str"])
-    numbers = parquet.columns.drop("id_str")
-    # The csv is rounded to 5 decimals.
-    np.testing.assert_allclose(csv[numbers], parquet[numbers], rtol=0, atol=1e-5)
+    catalog = pd.read_parquet(results / "catalog/labelled.parquet")
+    found = evaluation.calibrate(rows, catalog, SCHEMA)
+    first = found.coverage[found.coverage["question"] == SCHEMA.questions[0].text]
+    assert (first["coverage"] - first["level"]).abs().max() < 0.16
 
 
 def test_the_truth_is_kept_beside_the_votes(results: Path):
@@ -111,14 +169,14 @@ def test_ring_metrics_are_of_galaxies_the_encoder_never_saw(results: Path):
 
 def test_every_log_says_something(results: Path):
     logs = sorted((results / "logs").glob("*.log"))
-    assert len(logs) >= 16
+    assert len(logs) >= 20
     assert [log.name for log in logs if not log.read_text().strip()] == []
     assert len(sorted((results / "benchmarks").glob("*.tsv"))) == len(logs)
 
 
 def test_report_needs_no_other_file(results: Path):
     page = (results / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 10
     assert "http" not in page
 
 

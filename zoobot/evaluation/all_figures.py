@@ -38,8 +38,11 @@ def plot_evaluation(evaluation: str | Path, *, histories: Sequence[str | Path]) 
     figures.plot_metrics(table("metrics"), path=png("metrics"))
     figures.plot_confusion(table("confusion"), path=png("confusion"))
     figures.plot_answers(table("answers"), path=png("answers"))
+    numbers, errors = table("volunteers"), table("volunteer_errors")
     figures.plot_volunteers(
-        table("volunteers"), table("volunteer_errors"), path=png("volunteers")
+        numbers[numbers["predictor"] == "model"],
+        errors[errors["predictor"] == "model"],
+        path=png("volunteers"),
     )
     calibration_figures.plot_coverage(table("coverage"), path=png("coverage"))
     calibration_figures.plot_pit(table("pit"), path=png("pit"))

@@ -50,7 +50,8 @@ def evaluate_files(
     metrics, answers, confusion : path
         csv tables to write, see `zoobot.evaluation.agreement.Evaluation`.
     volunteers, volunteer_errors : path
-        csv tables to write, see `zoobot.evaluation.volunteers.Volunteers`.
+        csv tables to write, see `zoobot.evaluation.volunteers.Volunteers`; a column
+        ``predictor`` in front.
     settings : Evaluate
         Which galaxies count for what, and the bootstrap.
 
@@ -71,14 +72,18 @@ def evaluate_files(
     found = evaluate(model, catalog, schema, baselines=by_name, **options)
     for name in ("asked_fraction_min", "confident_fraction_min"):
         del options[name]
-    worth = equivalent_volunteers(model, catalog, schema, **options)
+    worth = [
+        equivalent_volunteers(rows, catalog, schema, **options)
+        for rows in (model, *by_name.values())
+    ]
+    names = ["model", *by_name]
     _write(
         {
             metrics: found.metrics,
             answers: found.answers,
             confusion: found.confusion,
-            volunteers: worth.numbers,
-            volunteer_errors: worth.errors,
+            volunteers: _by_predictor([each.numbers for each in worth], names),
+            volunteer_errors: _by_predictor([each.errors for each in worth], names),
         }
     )
     for row in found.metrics[found.metrics["question"] == "all"].itertuples():
@@ -164,6 +169,11 @@ def read_held_out(
     table = read_table(test, columns=["id_str", *schema.label_cols])
     votes = {name: table[name].to_pandas() for name in schema.label_cols}
     return rows, pd.DataFrame({"id_str": ids, **votes}), schema
+
+
+def _by_predictor(tables: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:
+    together = pd.concat(dict(zip(names, tables, strict=True)), names=["predictor"])
+    return together.reset_index("predictor")
 
 
 def _write(tables: Mapping[str | Path, pd.DataFrame]) -> None:

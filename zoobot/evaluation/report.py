@@ -116,13 +116,14 @@ def _questions(evaluation: Path, metrics: pd.DataFrame) -> list[dict]:
     )
     coverage = coverage[coverage["answer"] == "all"]
     coverage = coverage[coverage["level"] == _COVERAGE_SHOWN]
+    worth = volunteers.set_index("predictor", append=True)
     names = metrics.index.unique("question").drop("all")
     return [
         {
             "name": name,
             "all": _by_predictor(metrics.loc[name, "all"]),
             "confident": _by_predictor(metrics.loc[name, "confident"]),
-            "volunteers": _with_bounds(volunteers.loc[name]),
+            "volunteers": _by_predictor(worth.loc[name]),
             "calibration": _with_bounds(errors.loc[name]),
             "coverage": coverage.loc[name, "coverage"],
         }
@@ -181,5 +182,7 @@ def _number(value: float, digits: int = 3) -> str:
 
 def _worth(row: dict) -> str:
     """The equivalent number of volunteers, as a bound where it is one."""
+    if row["is_below_one"]:
+        return "<1"
     number = _number(row["volunteers"], 1)
-    return f"at least {number}" if row["is_lower_bound"] else number
+    return f">{number}" if row["is_lower_bound"] else number

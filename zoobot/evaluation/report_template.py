@@ -24,7 +24,7 @@ confident  galaxies  volunteers
 {{ "%8d"|format(question.all.model.n) }}  \
 {{ "%9s"|format(question.confident.model.accuracy|number) }}  \
 {{ "%8d"|format(question.confident.model.n) }}  \
-{{ "%10s"|format(question.volunteers|worth) }}
+{{ "%10s"|format(question.volunteers.model|worth) }}
 {% endfor %}
 (volunteers: how many of them the model is worth; confident: where volunteers agree)
 
@@ -72,10 +72,12 @@ against {{ overall.linear.loss|number }} for a linear model on image statistics 
 {{ overall.model.n|int }} held-out galaxies.</p>
 <table>
 <tr><th></th><th colspan="5">accuracy</th><th colspan="2">confident galaxies</th>
-<th colspan="3">loss</th><th>worth</th><th colspan="2">calibration</th></tr>
+<th colspan="3">loss</th><th colspan="2">worth in volunteers</th>
+<th colspan="2">calibration</th></tr>
 <tr><th>question</th><th>galaxies</th><th>model</th><th>90% interval</th><th>linear</th>
 <th>constant</th><th>number</th><th>accuracy</th><th>model</th><th>linear</th>
-<th>constant</th><th>volunteers</th><th>in 90% interval</th><th>error</th></tr>
+<th>constant</th><th>model</th><th>constant</th><th>in 90% interval</th>
+<th>error</th></tr>
 {% for question in questions %}
 <tr><td>{{ question.name }}</td><td>{{ question.all.model.n|int }}</td>
 <td>{{ question.all.model.accuracy|number }}</td>
@@ -88,7 +90,8 @@ against {{ overall.linear.loss|number }} for a linear model on image statistics 
 <td>{{ question.all.model.loss|number }}</td>
 <td>{{ question.all.linear.loss|number }}</td>
 <td>{{ question.all.constant.loss|number }}</td>
-<td>{{ question.volunteers|worth }}</td>
+<td>{{ question.volunteers.model|worth }}</td>
+<td>{{ question.volunteers.constant|worth }}</td>
 <td>{{ question.coverage|number }}</td>
 <td>{{ question.calibration.expected_calibration_error|number }}</td></tr>
 {% endfor %}
