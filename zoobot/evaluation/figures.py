@@ -62,7 +62,7 @@ def plot_metrics(metrics: pd.DataFrame, *, path: str | Path) -> None:
         axes.set_title(title, fontsize="medium")
     for axes in panels[:2]:
         axes.set_xlim(-0.02, 1.02)
-        axes.set_xlabel("share of galaxies whose first answer is right")
+        axes.set_xlabel("accuracy (share of galaxies)")
     panels[2].set_xlim(left=0)
     panels[2].set_xlabel("nats a galaxy, less is better")
     n = questions.pivot_table(
@@ -136,8 +136,8 @@ def plot_confusion(confusion: pd.DataFrame, *, path: str | Path) -> None:
         axes.set_xticks(range(len(answers)), texts, rotation=35, ha="right", fontsize=8)
         axes.set_yticks(range(len(answers)), texts, fontsize=8)
         axes.set_title(f"{question} (n = {rows['n'].sum():,})", fontsize=10)
-    figure.supxlabel("the model's first answer")
-    figure.supylabel("the volunteers' first answer")
+    figure.supxlabel("the model's leading answer")
+    figure.supylabel("the volunteers' leading answer")
     figure.suptitle(
         "Numbers: galaxies. Colour: share of the volunteers' answer (row), "
         "white 0, dark 1.",
