@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaln
+from scipy.stats import hypergeom
 
 from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.evaluation.bootstrap import bound_columns, bounds, resampled_sums
@@ -155,9 +155,7 @@ def expected_errors(
     place = place.ravel()
     n_votes, n_answer = distinct[:, :1], distinct[:, 1:]
     j = np.arange(n_drawn + 1)
-    probability = _hypergeometric(
-        j, n_votes=n_votes, n_answer=n_answer, n_drawn=n_drawn
-    )
+    probability = hypergeom.pmf(j, n_votes, n_answer, n_drawn)
     judged = (n_answer - j) / (n_votes - n_drawn)  # (n_distinct, n_drawn + 1)
     of_pair = (probability * np.abs(j / n_drawn - judged)).sum(axis=1)
     f, of_model = fractions.ravel(), np.zeros(len(place))
@@ -168,24 +166,6 @@ def expected_errors(
         of_pair[place].reshape(votes.shape).mean(axis=1),
         of_model.reshape(votes.shape).mean(axis=1),
     )
-
-
-def _hypergeometric(
-    j: np.ndarray, *, n_votes: np.ndarray, n_answer: np.ndarray, n_drawn: int
-) -> np.ndarray:
-    """Probability that j of n drawn votes are for the answer, broadcast."""
-    possible = (j <= n_answer) & (n_drawn - j <= n_votes - n_answer)
-    others = n_votes - n_answer
-    log_p = (
-        _log_choose(n_answer, np.minimum(j, n_answer))
-        + _log_choose(others, np.clip(n_drawn - j, 0, others))
-        - _log_choose(n_votes, n_drawn)
-    )
-    return np.where(possible, np.exp(log_p), 0.0)
-
-
-def _log_choose(n: np.ndarray, k: np.ndarray | int) -> np.ndarray:
-    return gammaln(n + 1) - gammaln(np.add(k, 1)) - gammaln(n - k + 1)
 
 
 def _galaxy_sums(
