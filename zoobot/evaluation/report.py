@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 _N_RINGS_SHOWN = 16
 _THUMBNAIL_PX = 96
-_COVERAGE_SHOWN = 0.9
 _FIGURES = (
     "metrics",
     "answers",
@@ -93,7 +92,7 @@ def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
         len(pd.read_parquet(path, columns=[])) for path in inputs.survey
     )
     metrics = pd.read_csv(f"{inputs.evaluation}_metrics.csv")
-    metrics = metrics.set_index(["question", "galaxies", "predictor"])
+    metrics = metrics.set_index(["question", "galaxies", "predictor"]).sort_index()
     return {
         "run_name": run_name,
         "results": results,
@@ -115,9 +114,7 @@ def _questions(evaluation: Path, metrics: pd.DataFrame) -> list[dict]:
         for name in ("volunteers", "calibration_error", "coverage")
     )
     coverage = coverage[coverage["answer"] == "all"]
-    coverage = coverage[coverage["level"] == _COVERAGE_SHOWN]
     worth = volunteers.set_index("predictor", append=True)
-    names = metrics.index.unique("question").drop("all")
     return [
         {
             "name": name,
@@ -125,9 +122,9 @@ def _questions(evaluation: Path, metrics: pd.DataFrame) -> list[dict]:
             "confident": _by_predictor(metrics.loc[name, "confident"]),
             "volunteers": _by_predictor(worth.loc[name]),
             "calibration": _with_bounds(errors.loc[name]),
-            "coverage": coverage.loc[name, "coverage"],
+            "coverage": coverage.loc[name].set_index("level")["coverage"].to_dict(),
         }
-        for name in names
+        for name in errors.index
     ]
 
 

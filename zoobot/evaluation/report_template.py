@@ -50,11 +50,13 @@ PAGE = """\
 <meta charset="utf-8">
 <title>{{ run_name }}: galaxy morphology</title>
 <style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto;
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto;
        padding: 0 1rem; color: #222; }
 table { border-collapse: collapse; font-size: 0.9rem; }
 th, td { padding: 0.2rem 0.6rem; text-align: right; border-bottom: 1px solid #ddd; }
 th:first-child, td:first-child { text-align: left; }
+th[colspan] { text-align: center; }
+td { white-space: nowrap; }
 img { max-width: 100%; }
 .headline { font-size: 1.2rem; }
 </style>
@@ -72,12 +74,10 @@ against {{ overall.linear.loss|number }} for a linear model on image statistics 
 {{ overall.model.n|int }} held-out galaxies.</p>
 <table>
 <tr><th></th><th colspan="5">accuracy</th><th colspan="2">confident galaxies</th>
-<th colspan="3">loss</th><th colspan="2">worth in volunteers</th>
-<th colspan="2">calibration</th></tr>
+<th colspan="3">loss</th><th colspan="2">worth in volunteers</th></tr>
 <tr><th>question</th><th>galaxies</th><th>model</th><th>90% interval</th><th>linear</th>
 <th>constant</th><th>number</th><th>accuracy</th><th>model</th><th>linear</th>
-<th>constant</th><th>model</th><th>constant</th><th>in 90% interval</th>
-<th>error</th></tr>
+<th>constant</th><th>model</th><th>constant</th></tr>
 {% for question in questions %}
 <tr><td>{{ question.name }}</td><td>{{ question.all.model.n|int }}</td>
 <td>{{ question.all.model.accuracy|number }}</td>
@@ -91,16 +91,12 @@ against {{ overall.linear.loss|number }} for a linear model on image statistics 
 <td>{{ question.all.linear.loss|number }}</td>
 <td>{{ question.all.constant.loss|number }}</td>
 <td>{{ question.volunteers.model|worth }}</td>
-<td>{{ question.volunteers.constant|worth }}</td>
-<td>{{ question.coverage|number }}</td>
-<td>{{ question.calibration.expected_calibration_error|number }}</td></tr>
+<td>{{ question.volunteers.constant|worth }}</td></tr>
 {% endfor %}
 </table>
 <p>A question counts for galaxies of which enough volunteers were asked it; of the
 <em>confident</em> ones nearly all gave the same answer. <em>Worth</em>: how many
-volunteers know a galaxy's vote fractions as well as the model. <em>In 90%
-interval</em>: the share of true counts inside the predicted 90% intervals.
-<em>Error</em>: the expected calibration error of the leading answer.</p>
+volunteers know a galaxy's vote fractions as well as the model.</p>
 <p><img src="{{ pictures.metrics }}" alt="Accuracy and loss of each question"></p>
 <p>Mean absolute error of each vote fraction, on galaxies with many votes:</p>
 <p><img src="{{ pictures.answers }}" alt="Error of each vote fraction"></p>
@@ -111,6 +107,19 @@ cross is what the model is worth:</p>
 <p><img src="{{ pictures.volunteers }}" alt="Error by number of volunteers"></p>
 
 <h2>Calibration</h2>
+<table>
+<tr><th></th><th colspan="3">counts inside the predicted intervals</th>
+<th colspan="3">leading answer</th></tr>
+<tr><th>question</th><th>galaxies</th><th>of 50%</th><th>of 90%</th>
+<th>galaxies</th><th>calibration error</th><th>noise alone</th></tr>
+{% for question in questions %}
+<tr><td>{{ question.name }}</td><td>{{ question.calibration.n_with_votes|int }}</td>
+<td>{{ question.coverage[0.5]|number }}</td><td>{{ question.coverage[0.9]|number }}</td>
+<td>{{ question.calibration.n|int }}</td>
+<td>{{ question.calibration.expected_calibration_error|number }}</td>
+<td>{{ question.calibration.error_if_calibrated|number }}</td></tr>
+{% endfor %}
+</table>
 <p>How often the predicted intervals of the votes hold the votes; on the diagonal is
 right, below it overconfident:</p>
 <p><img src="{{ pictures.coverage }}" alt="Coverage of the predicted intervals"></p>
