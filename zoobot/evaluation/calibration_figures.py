@@ -46,7 +46,7 @@ def plot_coverage(coverage: pd.DataFrame, *, path: str | Path) -> None:
             100 * pooled["level"], _excess(pooled), color=_COLOR, marker="o", ms=3
         )
         axes.set_xlim(0, 100)
-        axes.set_ylim(-1.1 * max(reach, 5), 1.1 * max(reach, 5))
+        axes.set_ylim(-1.1 * max(5, reach), 1.1 * max(5, reach))
     _describe(
         figure,
         title="Do the intervals hold the volunteers' counts as often as they say?\n"

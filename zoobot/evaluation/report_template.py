@@ -120,8 +120,8 @@ cross is what the model is worth:</p>
 <td>{{ question.calibration.error_if_calibrated|number }}</td></tr>
 {% endfor %}
 </table>
-<p>How often the predicted intervals of the votes hold the votes; on the diagonal is
-right, below it overconfident:</p>
+<p>How often the predicted intervals of the votes hold the votes, less how often they
+should; on the dashed line is right, below it overconfident:</p>
 <p><img src="{{ pictures.coverage }}" alt="Coverage of the predicted intervals"></p>
 <p>The randomised probability integral transform, uniform for a right model:</p>
 <p><img src="{{ pictures.pit }}" alt="Probability integral transform"></p>
