@@ -84,9 +84,32 @@ def test_columns_alone(catalogue, shard):
     np.testing.assert_array_equal(votes, catalogue[wanted])
 
 
+@pytest.mark.parametrize("encoding", ["raw", "jpeg"])
+def test_each_record_is_an_example(catalogue, tmp_path, encoding):
+    """Protobuf itself reads the same message as one that is built whole."""
+    settings = WriteShards(image_size_px=32, encoding=encoding, jpeg_quality=95)
+    shard = write(tmp_path, catalogue[:5], settings=settings)
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(shard))]
+    rows = catalogue[:5].to_dict("records")
+    for row, record in zip(rows, records, strict=True):
+        whole = tf.train.Example()
+        features = whole.features.feature
+        image = load_image(row["file_loc"], size_px=32)
+        for name, text in {
+            "id_str": row["id_str"].encode(),
+            "image": create_shards.encode_image(image, settings),
+            "encoding": encoding.encode(),
+        }.items():
+            features[name].bytes_list.value.append(text)
+        for name in COLUMNS:
+            features[name].int64_list.value.append(row[name])
+        features["size"].int64_list.value.append(32)
+        assert tf.train.Example.FromString(record) == whole
+
+
 @pytest.mark.parametrize("n_galaxies", [1, 2, 7, 8, 9, 127, 128, 129])
 def test_sizes(catalogue, tmp_path, n_galaxies):
-    """Around a batch of 8 and a block of 128, all galaxies come once, in order."""
+    """Around a batch of 8 and the 8 images that wait, all come once, in order."""
     shard = write(tmp_path, catalogue[:n_galaxies])
     dataset = tfrecord_datasets.get_dataset([shard], COLUMNS, 8)
     sizes = [len(batch["id_str"]) for batch in dataset]

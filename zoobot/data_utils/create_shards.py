@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import collections
+import functools
 import io
 import logging
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ __all__ = ["encode_image", "write_shard"]
 
 log = logging.getLogger(__name__)
 
-_BLOCK = 128  # images that wait in memory to be written
+_AHEAD = 4  # images that wait in memory to be written, for each thread
 
 
 def write_shard(
@@ -44,16 +46,16 @@ def write_shard(
     """
     galaxies = pd.read_parquet(catalog)
     columns = [col for col in galaxies.columns if col not in ("id_str", "file_loc")]
-    images = _encoded_images(galaxies["file_loc"], settings, threads)
+
+    def encoded(path: str) -> bytes:
+        return encode_image(load_image(path, size_px=settings.image_size_px), settings)
+
+    images = _in_order(encoded, galaxies["file_loc"], threads=threads)
     with written_whole(shard) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
-        rows = zip(
-            galaxies["id_str"], galaxies[columns].to_numpy(), images, strict=True
-        )
-        for id_str, votes, image in track(rows, total=len(galaxies), what="galaxies"):
-            example = _example(
-                id_str, image, dict(zip(columns, votes, strict=True)), settings
-            )
-            writer.write(example.SerializeToString())
+        votes = galaxies[columns].to_dict("records")
+        rows = zip(galaxies["id_str"], votes, images, strict=True)
+        for id_str, counts, image in track(rows, total=len(galaxies), what="galaxies"):
+            writer.write(_record(id_str, image, counts, settings))
     log.info(
         "wrote %d galaxies with %d columns to %s", len(galaxies), len(columns), shard
     )
@@ -77,30 +79,37 @@ def encode_image(image: np.ndarray, settings: WriteShards) -> bytes:
     return buffer.getvalue()
 
 
-def _encoded_images(
-    paths: pd.Series, settings: WriteShards, threads: int
+def _in_order(
+    function: Callable[[str], bytes], paths: Iterable[str], *, threads: int
 ) -> Iterator[bytes]:
-    def encode(path: str) -> bytes:
-        return encode_image(load_image(path, size_px=settings.image_size_px), settings)
-
+    """Results in the order of the paths, of which a few are worked on ahead."""
     with ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(paths), _BLOCK):
-            yield from pool.map(encode, paths[start : start + _BLOCK])
+        ahead: collections.deque[Future[bytes]] = collections.deque()
+        for path in paths:
+            ahead.append(pool.submit(function, path))
+            if len(ahead) > _AHEAD * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
-def _example(
-    id_str: str, image: bytes, votes: dict, settings: WriteShards
-) -> tf.train.Example:
-    def bytes_feature(value: bytes) -> tf.train.Feature:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+def _record(id_str: str, image: bytes, votes: dict, settings: WriteShards) -> bytes:
+    """A serialized tf.train.Example."""
+    example = tf.train.Example()
+    features = example.features.feature
+    features["id_str"].bytes_list.value.append(id_str.encode())
+    features["encoding"].bytes_list.value.append(settings.encoding.encode())
+    features["size"].int64_list.value.append(settings.image_size_px)
+    for column, count in votes.items():
+        features[column].int64_list.value.append(int(count))
+    # Serialized messages one after another are the message of all their fields. Added
+    # here, the image is copied once; inside the message it would be several times.
+    return b"".join([example.SerializeToString(), _before_image(len(image)), image])
 
-    def int_feature(value: int) -> tf.train.Feature:
-        return tf.train.Feature(int64_list=tf.train.Int64List(value=[int(value)]))
 
-    features = {
-        "id_str": bytes_feature(id_str.encode()),
-        "image": bytes_feature(image),
-        "encoding": bytes_feature(settings.encoding.encode()),
-        "size": int_feature(settings.image_size_px),
-    } | {column: int_feature(count) for column, count in votes.items()}
-    return tf.train.Example(features=tf.train.Features(feature=features))
+@functools.lru_cache(maxsize=1)
+def _before_image(n_bytes: int) -> bytes:
+    """What stands before the image in an Example that holds nothing else."""
+    example = tf.train.Example()
+    example.features.feature["image"].bytes_list.value.append(bytes(n_bytes))
+    return example.SerializeToString()[:-n_bytes]

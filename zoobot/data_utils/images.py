@@ -11,7 +11,7 @@ import stat
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 __all__ = ["MIN_SIDE_PX", "check_image", "load_image"]
 
@@ -100,10 +100,12 @@ def _decode(path: str | Path) -> Image.Image:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
+        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image  # exif_transpose would copy it
         return ImageOps.exif_transpose(image)
     except Exception:
         # Damaged EXIF beside good pixels: shown as stored, as viewers do.
-        return image.copy()
+        return image
 
 
 def _check_file(path: str | Path) -> None:
@@ -150,7 +152,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _central_square(image: Image.Image) -> Image.Image:
