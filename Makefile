@@ -6,12 +6,13 @@ BIN := .venv/bin
 # is not there. The one setting of this project that points outside it.
 export ZOOBOT_REAL_DATA ?= ../shared/data
 
-.PHONY: help setup demo test check galaxy_zoo_2 clean
+.PHONY: help setup demo test check galaxy_zoo_2 benchmark clean
 
 help:
 	@echo "make demo          set up, then run the whole workflow on a simulated survey"
 	@echo "make test          set up, then check and test everything"
 	@echo "make galaxy_zoo_2  set up, then run on real galaxies in ZOOBOT_REAL_DATA"
+	@echo "make benchmark     set up, then measure speed and memory"
 	@echo "make setup         only install what is missing, in .venv"
 	@echo "make clean         remove the demo's results"
 
@@ -32,6 +33,9 @@ galaxy_zoo_2: setup
 	$(BIN)/snakemake --cores all --directory runs/galaxy_zoo_2 \
 	    --configfile examples/galaxy_zoo_2.yaml \
 	    --config data_folder=$(abspath $(ZOOBOT_REAL_DATA))/gz2_sample
+
+benchmark: setup
+	$(BIN)/python -m benchmarks --write
 
 check: setup
 	$(BIN)/ruff format --check .
