@@ -13,8 +13,8 @@ except ValueError as error:
     raise WorkflowError(str(error)) from None
 
 # Jobs run this checkout's library and, unless each has its own software (--sdm), the
-# interpreter that runs this.
-prefix = f"export PYTHONPATH='{workflow.basedir}'; "
+# interpreter that runs this. Arrow's own pool would keep the memory that it is done with.
+prefix = f"export PYTHONPATH='{workflow.basedir}' ARROW_DEFAULT_MEMORY_POOL=system; "
 if not workflow.deployment_settings.deployment_method:
     prefix += f"export PATH='{Path(sys.executable).parent}':$PATH; "
 shell.prefix(prefix)

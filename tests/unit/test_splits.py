@@ -85,17 +85,6 @@ def test_a_larger_train_share_moves_nobody_out():
     assert (large[small == "train"] == "train").all()
 
 
-@pytest.mark.parametrize("size", [1, 2, 5])
-@pytest.mark.parametrize("n", [0, 1, 4, 5, 6, 10, 11])
-def test_slices(n, size):
-    """All rows once, in order; every run full but the last, none empty."""
-    runs = [list(range(n))[rows] for rows in splits.slices(n, size=size)]
-    assert [row for run in runs for row in run] == list(range(n))
-    assert all(len(run) == size for run in runs[:-1])
-    assert all(0 < len(run) <= size for run in runs)
-    assert len(runs) == -(-n // size)
-
-
 def test_split_catalog_keeps_everybody(tmp_path):
     """Parts and shards hold each galaxy once, in catalogue order, all columns."""
     parts, shards = split(tmp_path, 1000, make_settings(galaxies_per_shard=64))

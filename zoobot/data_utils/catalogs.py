@@ -36,6 +36,7 @@ __all__ = ["prepare_catalog"]
 
 _IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
 _IMAGES_AT_A_TIME = 1024
+_ROWS_IN_GROUP = 8192
 _log = logging.getLogger(__name__)
 
 
@@ -293,5 +294,6 @@ def _check_totals(n_rows: int, kept: list[pd.DataFrame], bad: pd.DataFrame) -> N
 
 def _write_parquet(table: pd.DataFrame, columns: list[str], path: str | Path) -> None:
     with written_whole(path) as beside:
-        table[columns].to_parquet(beside, index=False)
+        # Groups of rows that readers can take one at a time.
+        table[columns].to_parquet(beside, index=False, row_group_size=_ROWS_IN_GROUP)
     _log.info("wrote %d galaxies to %s", len(table), path)

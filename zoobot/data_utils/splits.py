@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from zoobot.data_utils.parquet_pieces import cut, n_rows, read_batches, write_table
 from zoobot.files import written_whole
+from zoobot.logs import track
 from zoobot.settings.catalog import ChunkCatalog, SplitCatalog
 
-__all__ = ["assign_parts", "chunk_catalog", "part_of", "slices", "split_catalog"]
+__all__ = ["assign_parts", "chunk_catalog", "part_of", "split_catalog"]
 
 _PARTS = ("train", "val", "test")
 _log = logging.getLogger(__name__)
@@ -64,11 +68,6 @@ def assign_parts(id_str: Sequence[str], *, settings: SplitCatalog) -> np.ndarray
     return np.array(parts, dtype="<U5")
 
 
-def slices(n: int, *, size: int) -> list[slice]:
-    """Cut n rows into runs of `size`, the last one shorter if they do not fit."""
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
-
-
 def split_catalog(
     labelled: str | Path,
     *,
@@ -96,19 +95,16 @@ def split_catalog(
     ValueError
         If a split has no galaxy.
     """
-    galaxies = pd.read_parquet(labelled)
-    _log.info("read %d labelled galaxies from %s", len(galaxies), labelled)
-    parts = assign_parts(galaxies["id_str"], settings=settings)
-    _check_parts(parts, settings)
-    _remove_parts(Path(shards_folder), r"(train|val|test)_[0-9]+\.parquet")
+    codes = _part_codes(labelled, settings)
+    _log.info("read %d labelled galaxies from %s", len(codes), labelled)
+    _check_parts(codes, settings)
+    folder = Path(shards_folder)
+    _remove_parts(folder, r"(train|val|test)_[0-9]+\.parquet")
     catalogs = (train_catalog, val_catalog, test_catalog)
-    for part, path in zip(_PARTS, catalogs, strict=True):
-        mine = galaxies[parts == part]
-        _write(mine, path)
-        shards = slices(len(mine), size=settings.galaxies_per_shard)
-        for i, rows in enumerate(shards):
-            _write(mine.iloc[rows], Path(shards_folder) / f"{part}_{i}.parquet")
-        _log.info("wrote %d %s galaxies, %d shards", len(mine), part, len(shards))
+    for code, (part, path) in enumerate(zip(_PARTS, catalogs, strict=True)):
+        shards = _shards(labelled, codes == code, size=settings.galaxies_per_shard)
+        with written_whole(path) as beside:
+            _write_part(beside, shards, folder=folder, part=part)
 
 
 def chunk_catalog(
@@ -134,25 +130,67 @@ def chunk_catalog(
     ValueError
         If there is no galaxy.
     """
-    columns = ["id_str", "file_loc"]
-    tables = [pd.read_parquet(path, columns=columns) for path in (labelled, unlabelled)]
-    galaxies = pd.concat(tables, ignore_index=True)
-    if galaxies.empty:
+    n_galaxies = n_rows(labelled) + n_rows(unlabelled)
+    if n_galaxies == 0:
         raise ValueError(f"{labelled}, {unlabelled}: expected galaxies, found none")
     _remove_parts(Path(chunks_folder), r"[0-9]+\.parquet")
-    chunks = slices(len(galaxies), size=settings.galaxies_per_chunk)
-    for i, rows in enumerate(chunks):
-        _write(galaxies.iloc[rows], Path(chunks_folder) / f"{i}.parquet")
-    _log.info("wrote %d galaxies in %d chunks", len(galaxies), len(chunks))
+    rows = itertools.chain.from_iterable(
+        read_batches(path, columns=["id_str", "file_loc"])
+        for path in (labelled, unlabelled)
+    )
+    size = settings.galaxies_per_chunk
+    chunks = track(cut(rows, size=size), total=n_galaxies, what="galaxies", size=size)
+    for i, chunk in enumerate(chunks):
+        write_table(chunk, Path(chunks_folder) / f"{i}.parquet")
+    _log.info("wrote %d galaxies to %s", n_galaxies, chunks_folder)
 
 
-def _check_parts(parts: np.ndarray, settings: SplitCatalog) -> None:
-    for part in _PARTS:
-        if part not in parts:
+def _part_codes(labelled: str | Path, settings: SplitCatalog) -> np.ndarray:
+    """Number of each galaxy's part, (n_galaxies,) uint8: little to hold in memory."""
+    codes = [np.empty(0, np.uint8)]
+    for rows in read_batches(labelled, columns=["id_str"]):
+        parts = assign_parts(rows["id_str"].to_pylist(), settings=settings)
+        codes.append(np.array([_PARTS.index(part) for part in parts], np.uint8))
+    return np.concatenate(codes)
+
+
+def _shards(
+    labelled: str | Path, is_mine: np.ndarray, *, size: int
+) -> Iterator[pa.Table]:
+    """Galaxies of one part, a shard at a time."""
+
+    def mine() -> Iterator[pa.Table]:
+        start = 0
+        for rows in read_batches(labelled):
+            yield rows.filter(pa.array(is_mine[start : start + len(rows)]))
+            start += len(rows)
+
+    n_mine = int(is_mine.sum())
+    return track(cut(mine(), size=size), total=n_mine, what="galaxies", size=size)
+
+
+def _write_part(
+    path: Path, shards: Iterator[pa.Table], *, folder: Path, part: str
+) -> None:
+    """Write a part's galaxies together to `path`, and to a file each shard."""
+    first = next(shards)
+    n_galaxies = n_shards = 0
+    with pq.ParquetWriter(path, first.schema) as writer:
+        for shard in itertools.chain([first], shards):
+            writer.write_table(shard)
+            write_table(shard, folder / f"{part}_{n_shards}.parquet")
+            n_galaxies += len(shard)
+            n_shards += 1
+    _log.info("wrote %d %s galaxies, %d shards", n_galaxies, part, n_shards)
+
+
+def _check_parts(codes: np.ndarray, settings: SplitCatalog) -> None:
+    for code, part in enumerate(_PARTS):
+        if code not in codes:
             share = getattr(settings, part)
             raise ValueError(
                 f"split_catalog.{part}: found {share}, which gives none of "
-                f"{len(parts)} labelled galaxies; expected at least one in each split "
+                f"{len(codes)} labelled galaxies; expected at least one in each split "
                 "(label more galaxies, or raise this share)"
             )
 
@@ -165,8 +203,3 @@ def _remove_parts(folder: Path, pattern: str) -> None:
         path.unlink()
     if stale:
         _log.info("removed %d files of an earlier run from %s", len(stale), folder)
-
-
-def _write(galaxies: pd.DataFrame, path: str | Path) -> None:
-    with written_whole(path) as beside:
-        galaxies.to_parquet(beside, index=False)
