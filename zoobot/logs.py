@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -27,7 +27,9 @@ def start_logging() -> None:
     logging.captureWarnings(True)
 
 
-def track(items: Iterable[T], *, total: int, what: str, size: int = 1) -> Iterator[T]:
+def track(
+    items: Iterable[T], *, total: int, what: str, size: int | Callable[[T], int] = 1
+) -> Iterator[T]:
     """Yield the items, showing how many are done, the rate and the time left.
 
     On a terminal this is a progress bar; in a log file, a line every ten seconds.
@@ -40,21 +42,22 @@ def track(items: Iterable[T], *, total: int, what: str, size: int = 1) -> Iterat
         How many units there are in all.
     what : str
         Name of the units, as ``galaxies``.
-    size : int
-        Units an item stands for, as a batch size.
+    size : int or callable
+        Units an item stands for, as a batch size, or a function that says it.
     """
+    size_of = size if callable(size) else lambda item: size
     if sys.stderr.isatty():
         with tqdm(total=total, unit=f" {what}", mininterval=0.5) as bar:
             for item in items:
                 yield item
-                bar.update(min(size, total - bar.n))
+                bar.update(min(size_of(item), total - bar.n))
         return
     log = logging.getLogger("progress")
     start = last = time.monotonic()
     done = 0
     for item in items:
         yield item
-        done = min(done + size, total)
+        done = min(done + size_of(item), total)
         now = time.monotonic()
         if now - last > _SECONDS_BETWEEN_LINES:
             rate = done / (now - start)

@@ -18,6 +18,14 @@ def test_track_yields_everything(caplog, size):
     assert caplog.messages[-1].startswith(f"{min(4 * size, 10)} galaxies in ")
 
 
+def test_track_items_of_different_sizes(caplog):
+    """Files count as the galaxies in them."""
+    caplog.set_level(logging.INFO)
+    items = ["a", "bcd", "", "ef"]
+    assert list(track(items, total=6, what="galaxies", size=len)) == items
+    assert caplog.messages[-1].startswith("6 galaxies in ")
+
+
 def test_track_nothing(caplog):
     """No item, no division by zero."""
     caplog.set_level(logging.INFO)

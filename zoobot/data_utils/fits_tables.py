@@ -17,6 +17,7 @@ from astropy.io.fits.verify import VerifyWarning
 
 from zoobot.data_utils.columns import is_text
 from zoobot.files import written_whole
+from zoobot.logs import track
 
 __all__ = ["write_fits_from_parquet"]
 
@@ -30,7 +31,7 @@ _FORMATS = {pa.float32(): "E", pa.float64(): "D", pa.int32(): "J", pa.int64(): "
 
 
 def write_fits_from_parquet(
-    parquet: str | Path, *, fits_table: str | Path, rows_in_batch: int = 8192
+    parquet: str | Path, *, fits_table: str | Path, rows_in_batch: int = 2048
 ) -> None:
     """Write a parquet table as a FITS binary table, some rows at a time.
 
@@ -70,7 +71,13 @@ def write_fits_from_parquet(
         with written_whole(fits_table) as beside:
             stream = fits.StreamingHDU(str(beside), header)
             with contextlib.closing(stream):
-                for batch in source.iter_batches(rows_in_batch):
+                batches = track(
+                    source.iter_batches(rows_in_batch),
+                    total=source.metadata.num_rows,
+                    what="rows of FITS",
+                    size=len,
+                )
+                for batch in batches:
                     stream.write(_rows(batch, row, parquet).view(np.uint8))
     _log.info("wrote %d rows to %s", header["NAXIS2"], fits_table)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from zoobot.files import written_whole
 
-__all__ = ["GalaxyRows", "create", "read", "read_ids"]
+__all__ = ["GalaxyRows", "create", "n_galaxies", "read", "read_ids"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +97,12 @@ def read_ids(path: str | Path, *, dataset: str) -> list[str]:
     """Ids of the galaxies in a file, (n_galaxies,), without reading the values."""
     with _opened(path, dataset) as file:
         return list(file["id_str"].asstr())
+
+
+def n_galaxies(path: str | Path, *, dataset: str) -> int:
+    """Count the galaxies in a file, without reading ids or values."""
+    with _opened(path, dataset) as file:
+        return len(file["id_str"])
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ def schema_of(rows: GalaxyRows) -> Schema:
 
 
 def read_each(paths: Sequence[str | Path]) -> Iterator[GalaxyRows]:
-    """Read files of predictions one after another.
+    """Read files of predictions one after another, and show progress.
 
     Parameters
     ----------
@@ -44,19 +44,13 @@ def read_each(paths: Sequence[str | Path]) -> Iterator[GalaxyRows]:
     """
     if not paths:
         raise ValueError("predictions: found no file, expected one or more")
-    first: GalaxyRows | None = None
-    for path in paths:
-        rows = hdf5.read(path, dataset=DATASET)
-        _check_file(path, rows)
-        first = first or rows
-        for name in _SAME_IN_ALL:
-            found, expected = rows.attributes[name], first.attributes[name]
-            if found != expected:
-                raise ValueError(
-                    f"{path}: found {name} {found}, expected {expected} as in "
-                    f"{paths[0]}; read the files of one run at a time"
-                )
-        yield rows
+    total = sum(hdf5.n_galaxies(path, dataset=DATASET) for path in paths)
+    yield from track(
+        _checked(paths),
+        total=total,
+        what="galaxies",
+        size=lambda rows: len(rows.id_str),
+    )
 
 
 def read_galaxies(paths: Sequence[str | Path], *, ids: Iterable[str]) -> GalaxyRows:
@@ -84,9 +78,7 @@ def read_galaxies(paths: Sequence[str | Path], *, ids: Iterable[str]) -> GalaxyR
     seen: dict[str, Path] = {}
     kept: list[np.ndarray] = []
     found: GalaxyRows | None = None
-    for path, rows in zip(
-        paths, track(read_each(paths), total=len(paths), what="files"), strict=True
-    ):
+    for path, rows in zip(paths, read_each(paths), strict=True):
         found = found or rows
         is_kept = np.array([galaxy in wanted for galaxy in rows.id_str], dtype=bool)
         for galaxy in np.array(rows.id_str, dtype=object)[is_kept]:
@@ -105,6 +97,22 @@ def read_galaxies(paths: Sequence[str | Path], *, ids: Iterable[str]) -> GalaxyR
         label_cols=found.label_cols,
         attributes=found.attributes,
     )
+
+
+def _checked(paths: Sequence[str | Path]) -> Iterator[GalaxyRows]:
+    first: GalaxyRows | None = None
+    for path in paths:
+        rows = hdf5.read(path, dataset=DATASET)
+        _check_file(path, rows)
+        first = first or rows
+        for name in _SAME_IN_ALL:
+            found, expected = rows.attributes[name], first.attributes[name]
+            if found != expected:
+                raise ValueError(
+                    f"{path}: found {name} {found}, expected {expected} as in "
+                    f"{paths[0]}; read the files of one run at a time"
+                )
+        yield rows
 
 
 def _check_file(path: str | Path, rows: GalaxyRows) -> None:

@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 from zoobot.data_utils.fits_tables import write_fits_from_parquet
 from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.files import written_whole
-from zoobot.logs import track
 from zoobot.predictions import vote_fractions
 from zoobot.predictions.stored_predictions import read_each, schema_of
 from zoobot.predictions.uncertainty import vote_entropies
@@ -74,8 +73,7 @@ def summarise(
     """
     n_galaxies = 0
     with _appended(advanced) as add_advanced, _appended(friendly) as add_friendly:
-        files = track(read_each(predictions), total=len(predictions), what="files")
-        for rows in files:
+        for rows in read_each(predictions):
             table = advanced_table(rows, settings=settings, n_threads=n_threads)
             add_advanced(table)
             add_friendly(
