@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tests import networks
 from zoobot.data_utils import hdf5
 from zoobot.estimators import define_model
 from zoobot.estimators.model_card import load_card, load_head
-from zoobot.representations.extract import extract_representations
+from zoobot.representations.extract import extract_representations, sweep_shards
 from zoobot.settings.representations import ExtractRepresentations
 from zoobot.training.train import validation_batches
 
@@ -103,3 +104,27 @@ def test_a_bad_image_is_named(planted, trained, tmp_path):
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"gone.png: file does"):
         extracted(table, trained, tmp_path / "some.hdf5")
     assert not (tmp_path / "some.hdf5").exists()
+
+
+def test_shards_give_what_files_give(rows, planted_shard, trained):
+    """Ids travel along, and the last batch is a smaller one."""
+    batches = list(
+        sweep_shards(
+            define_model.load_encoder(trained),
+            [planted_shard],
+            card=load_card(trained),
+            batch_size=7,
+        )
+    )
+    ids = [id_str for ids, _ in batches for id_str in ids]
+    assert ids == rows.id_str
+    found = np.concatenate([values for _, values in batches])
+    np.testing.assert_allclose(found, rows.values, rtol=0, atol=1e-5)
+
+
+def test_shards_of_another_size_are_refused(planted_shard, trained):
+    """The network would see galaxies at another scale."""
+    card = dataclasses.replace(load_card(trained), image_size_px=64)
+    encoder = define_model.load_encoder(trained)
+    with pytest.raises(ValueError, match=r"found images of 32 px, expected 64 px"):
+        next(sweep_shards(encoder, [planted_shard], card=card, batch_size=7))

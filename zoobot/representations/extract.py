@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -14,8 +14,10 @@ import tensorflow as tf
 
 from zoobot.data_utils import hdf5
 from zoobot.data_utils.image_datasets import get_image_dataset
+from zoobot.data_utils.tfrecord_datasets import get_dataset, shard_image_size
 from zoobot.estimators.augmentation import center_view
 from zoobot.estimators.define_model import load_encoder
+from zoobot.estimators.folding import folded
 from zoobot.estimators.model_card import ModelCard, load_card
 from zoobot.logs import track
 from zoobot.preprocess import PreprocessingConfig, preprocess_images
@@ -27,6 +29,7 @@ __all__ = [
     "extract_representations",
     "preprocessing_of",
     "sweep",
+    "sweep_shards",
 ]
 
 log = logging.getLogger(__name__)
@@ -99,10 +102,55 @@ def sweep(
     ------
     (batch, n_features) float32
     """
+    encode = _encoding(encoder)
     images = central_views(paths, card=card, batch_size=batch_size)
-    encode = tf.function(encoder, reduce_retracing=True)
     for batch in track(images, total=len(paths), what="galaxies", size=batch_size):
-        yield encode(batch, training=False).numpy()
+        yield encode(batch).numpy()
+
+
+def sweep_shards(
+    encoder: keras.Model,
+    shards: Sequence[str | Path],
+    *,
+    card: ModelCard,
+    batch_size: int,
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Representations of the galaxies in shards, the same as `sweep` gives of files.
+
+    Parameters
+    ----------
+    encoder : keras.Model
+    shards : sequence of path
+        TFRecords with images of the card's size.
+    card : ModelCard
+        Of the encoder's model.
+    batch_size : int
+        Galaxies that go through the encoder together.
+
+    Yields
+    ------
+    id_str : (batch,) list of str
+    representations : (batch, n_features) float32
+
+    Raises
+    ------
+    ValueError
+        If there is no shard, or the images are of another size.
+    """
+    size = shard_image_size(shards)
+    if size != card.image_size_px:
+        raise ValueError(
+            f"{shards[0]}: found images of {size} px, expected {card.image_size_px} "
+            "px as the model was trained on"
+        )
+    view = _viewing(card)
+    galaxies = get_dataset(shards, [], batch_size, image_size=size).map(
+        lambda batch: (batch["id_str"], view(batch)),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    encode = _encoding(encoder)
+    for ids, batch in galaxies.prefetch(tf.data.AUTOTUNE):
+        yield [id_str.decode() for id_str in ids.numpy()], encode(batch).numpy()
 
 
 def central_views(
@@ -124,6 +172,22 @@ def central_views(
     tf.data.Dataset
         (batch, input_size, input_size, channels) float32, 0-1.
     """
+    images = get_image_dataset(
+        list(paths), requested_img_size=card.image_size_px, batch_size=batch_size
+    )
+    views = images.map(_viewing(card), num_parallel_calls=tf.data.AUTOTUNE)
+    return views.prefetch(tf.data.AUTOTUNE)
+
+
+def preprocessing_of(card: ModelCard) -> PreprocessingConfig:
+    """The preprocessing that a model was trained with, for images without labels."""
+    return PreprocessingConfig(
+        label_cols=[], input_size=card.image_size_px, make_greyscale=card.greyscale
+    )
+
+
+def _viewing(card: ModelCard) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
+    """A function from stored images to what the encoder takes of them."""
     config = preprocessing_of(card)
 
     def view(batch: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -133,16 +197,16 @@ def central_views(
             input_size=card.input_size_px,
         )
 
-    images = get_image_dataset(
-        list(paths), requested_img_size=card.image_size_px, batch_size=batch_size
-    )
-    return images.map(view, num_parallel_calls=tf.data.AUTOTUNE).prefetch(
-        tf.data.AUTOTUNE
-    )
+    return view
 
 
-def preprocessing_of(card: ModelCard) -> PreprocessingConfig:
-    """The preprocessing that a model was trained with, for images without labels."""
-    return PreprocessingConfig(
-        label_cols=[], input_size=card.image_size_px, make_greyscale=card.greyscale
-    )
+def _encoding(encoder: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The encoder as a function traced once, also for a last, smaller batch."""
+    quick = folded(encoder)
+    signature = tf.TensorSpec(encoder.input_shape, tf.float32)
+
+    @tf.function(input_signature=[signature])
+    def encode(views: tf.Tensor) -> tf.Tensor:
+        return quick(views, training=False)
+
+    return encode
