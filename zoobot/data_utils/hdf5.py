@@ -87,8 +87,8 @@ def read(path: str | Path, *, dataset: str) -> GalaxyRows:
     with _opened(path, dataset) as file:
         return GalaxyRows(
             values=file[dataset][()],
-            id_str=list(file["id_str"].asstr()),
-            label_cols=list(file["label_cols"].asstr()),
+            id_str=list(file["id_str"].asstr()[()]),
+            label_cols=list(file["label_cols"].asstr()[()]),
             attributes=dict(file.attrs),
         )
 
@@ -96,7 +96,7 @@ def read(path: str | Path, *, dataset: str) -> GalaxyRows:
 def read_ids(path: str | Path, *, dataset: str) -> list[str]:
     """Ids of the galaxies in a file, (n_galaxies,), without reading the values."""
     with _opened(path, dataset) as file:
-        return list(file["id_str"].asstr())
+        return list(file["id_str"].asstr()[()])
 
 
 def n_galaxies(path: str | Path, *, dataset: str) -> int:
