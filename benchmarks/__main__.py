@@ -71,7 +71,8 @@ def _report(names: Sequence[str], failed: list[str]) -> Iterator[str]:
     yield "# What was measured\n"
     yield from _machine()
     yield f"\n{HEADER}"
-    notes = []
+    notes: list[str] = []
+    remarks: list[str] = []
     for name in names:
         load = os.getloadavg()[0]
         start = time.monotonic()
@@ -84,11 +85,14 @@ def _report(names: Sequence[str], failed: list[str]) -> Iterator[str]:
         )
         seconds = time.monotonic() - start
         yield from rows_of(result.stdout)
+        remarks += remarks_of(result.stdout)
         note = f"{name}: {seconds:.0f} s, load {load:.1f} before"
         if result.returncode:
             failed.append(name)
             note += f", **failed** with exit status {result.returncode}"
         notes.append(note)
+    for remark in remarks:
+        yield f"\n{remark}"
     yield "\nPrograms: " + "; ".join(notes) + "."
 
 
@@ -99,6 +103,12 @@ def rows_of(printed: str) -> list[str]:
         for line in printed.splitlines()
         if line.startswith("| ") and line not in HEADER.splitlines()
     ]
+
+
+def remarks_of(printed: str) -> list[str]:
+    """What a program printed beside its table."""
+    lines = printed.splitlines()
+    return [line for line in lines if line.strip() and not line.startswith("|")]
 
 
 def _machine() -> Iterator[str]:

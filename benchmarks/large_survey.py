@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 SCHEMA = "gz_decals"
-CHUNK = 2500
+CHUNK = 5000
 _LABELLED = 0.8
 _IMAGES = 64
 _RINGS = 1000  # and as many galaxies without, however large the survey

@@ -73,14 +73,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(few: int = 10_000, many: int = 100_000) -> list[Row]:
-    """Run every stage for a survey of few galaxies and for one of many."""
-    peaks = []
-    for n_galaxies in (few, many):
-        with tempfile.TemporaryDirectory() as folder:
-            peaks.append(peaks_of_stages(Path(folder), n_galaxies))
-    return [
-        _row(stage, peaks[0][stage], peaks[1][stage], few, many) for stage in peaks[0]
-    ]
+    """Run every stage for a survey of few galaxies and for one of many.
+
+    Stages that know one shard or one chunk only run once; their peaks are printed.
+    """
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        small = peaks_of_stages(Path(one), few)
+        large = peaks_of_stages(Path(other), many, parts_from=Path(one))
+    of_parts = [f"{stage} {small[stage]:.0f}" for stage in small if stage not in large]
+    print(f"Peak memory, MiB, of one shard or chunk: {', '.join(of_parts)}.\n")
+    return [_row(stage, small[stage], large[stage], few, many) for stage in large]
 
 
 def _row(stage: str, less: float, more: float, few: int, many: int) -> Row:
@@ -96,7 +98,9 @@ def _row(stage: str, less: float, more: float, few: int, many: int) -> Row:
     )
 
 
-def peaks_of_stages(folder: Path, n_galaxies: int) -> dict[str, float]:
+def peaks_of_stages(
+    folder: Path, n_galaxies: int, *, parts_from: Path | None = None
+) -> dict[str, float]:
     """Peak memory of each stage, MiB, for a survey of so many galaxies.
 
     Parameters
@@ -105,6 +109,8 @@ def peaks_of_stages(folder: Path, n_galaxies: int) -> dict[str, float]:
         An empty folder to work in.
     n_galaxies : int
         Four of five have votes.
+    parts_from : Path, optional
+        Where this ran before: stages of one shard or chunk are not run again.
     """
     content = yaml.safe_load((ROOT / "config.yaml").read_text())
     for section, values in _SMALL.items():
@@ -113,7 +119,11 @@ def peaks_of_stages(folder: Path, n_galaxies: int) -> dict[str, float]:
     large_survey.draw_catalogs(folder, n_galaxies)
     run = _Runner(folder, settings)
     _run_catalogs(run, settings)
-    _run_one_model(run)
+    if parts_from:
+        for name in ("model", "one.hdf5", "predicted.hdf5"):
+            (folder / name).symlink_to(parts_from / name)
+    else:
+        _run_parts(run)
     large_survey.draw_representations(
         folder / "chunks", folder / "representations", like=folder / "one.hdf5"
     )
@@ -178,9 +188,6 @@ def _run_catalogs(run: _Runner, settings: Settings) -> None:
         *_options(labelled="labelled.parquet", **catalogs, shards_folder="shards"),
     )
     run("chunk_catalog", *_options(**lists, chunks_folder="chunks"))
-    shard = "shards/train_0.parquet"
-    run("measure_images", *_options(galaxies=shard, statistics="one.parquet"))
-    run("write_shards", *_options(catalog=shard, shard="one.tfrecord", threads="2"))
     split = settings.split_catalog
     run(
         "prepare_ring_catalog",
@@ -190,8 +197,11 @@ def _run_catalogs(run: _Runner, settings: Settings) -> None:
     )
 
 
-def _run_one_model(run: _Runner) -> None:
-    """Train on one shard, and represent and predict one chunk."""
+def _run_parts(run: _Runner) -> None:
+    """Write and train on one shard; represent and predict one chunk."""
+    shard = "shards/train_0.parquet"
+    run("measure_images", *_options(galaxies=shard, statistics="one.parquet"))
+    run("write_shards", *_options(catalog=shard, shard="one.tfrecord", threads="2"))
     model = _options(model="model")
     run(
         "train",

@@ -12,17 +12,18 @@ Run it from the project's folder: ``python -m benchmarks.posterior_intervals``
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import multiprocessing
-import os
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from scipy.special import betaincinv, expit
 
+from benchmarks.side_by_side import HEADER, Row, ratio_row, seconds_of_rounds
 from zoobot.predictions import vote_fractions
 from zoobot.schemas import get_schema
 
@@ -37,87 +38,137 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--schema", default="gz_decals", help="decision tree")
-    parser.add_argument("--passes", type=int, default=15, help="passes times members")
-    parser.add_argument("--threads", type=int, default=2, help="threads")
-    parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds")
-    parser.add_argument(
-        "--galaxies", type=int, default=1000, help="galaxies in each round"
-    )
-    parser.add_argument(
-        "--full",
-        type=int,
-        nargs="*",
-        default=[25_000, 100_000],
-        help="galaxies of the full runs, whose memory is measured; none to leave out",
-    )
+    add = parser.add_argument
+    add("--schema", default="gz_decals", help="decision tree")
+    add("--passes", type=int, default=15, help="passes times members")
+    add("--threads", type=int, default=2, help="threads")
+    add("--rounds", type=int, default=7, help="interleaved rounds")
+    add("--galaxies", type=int, default=500, help="galaxies in each round")
+    add("--few", type=int, default=25_000, help="galaxies of the smaller full run")
+    add("--many", type=int, default=100_000, help="galaxies of the larger full run")
     args = parser.parse_args(argv)
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, ", end="")
-    print(f"{args.threads} threads, schema {args.schema}, {args.passes} passes")
-    print_rounds(args)
-    if args.full:
-        print_full_sizes(args)
+    rows = measure(**vars(args))
+    print(HEADER, *rows, sep="\n")
 
 
-def print_rounds(args: argparse.Namespace) -> None:
+def measure(
+    *,
+    schema: str = "gz_decals",
+    passes: int = 15,
+    threads: int = 2,
+    rounds: int = 7,
+    galaxies: int = 500,
+    few: int = 25_000,
+    many: int = 100_000,
+) -> list[Row]:
+    """Time rounds beside the yardstick, and full runs; see the options of `main`."""
+    options = Options(schema=schema, n_passes=passes, n_threads=threads)
+    small, large = (full_size(n, options) for n in (few, many))
+    of_large = f"intervals of {many} galaxies, {schema}, {passes} passes"
+    return [
+        beside_yardstick(options, rounds=rounds, n_galaxies=galaxies),
+        Row(
+            what=f"{of_large} ({large.cpu_seconds:.0f} s of {threads} threads)",
+            against="-",
+            measured=large.seconds,
+            least=large.seconds,
+            most=large.seconds,
+            bar=180,
+            better="less",
+            unit=" s",
+        ),
+        Row(
+            what=f"{of_large}, memory beside input and result ({large.work:.0f} MiB)",
+            against=f"input and result ({large.data:.0f} MiB; {few} galaxies took "
+            f"{small.work:.0f} MiB)",
+            measured=large.work / large.data,
+            least=large.work / large.data,
+            most=large.work / large.data,
+            bar=0.5,
+            better="less",
+        ),
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the galaxies are, and who works."""
+
+    schema: str
+    n_passes: int
+    n_threads: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Full:
+    """What one full run took."""
+
+    seconds: float
+    cpu_seconds: float
+    """Of all threads: where other jobs share the cores, less than it might seem."""
+    data: float
+    """Concentrations and result, MiB."""
+    work: float
+    """Peak of the process, less what it held before, less the result, MiB."""
+
+
+def beside_yardstick(options: Options, *, rounds: int, n_galaxies: int) -> Row:
     """Ours and the yardstick in turn, so that other work on the machine hits both."""
-    values = draw(args.galaxies, schema=args.schema, n_passes=args.passes)
-    seconds: dict[str, list[float]] = {"intervals": [], "yardstick": []}
-    for _ in range(args.rounds):
-        seconds["intervals"].append(timed(lambda: ours(values, args)))
-        seconds["yardstick"].append(timed(lambda: yardstick(values, args)))
-    ratios = np.divide(seconds["intervals"], seconds["yardstick"])
-    print(f"\n{args.rounds} rounds of {args.galaxies} galaxies")
-    print(f"{'':12}{'median':>10}{'lowest':>10}{'highest':>10}")
-    for name, each in (*seconds.items(), ("ratio", ratios)):
-        unit = "" if name == "ratio" else " s"
-        spread = (np.median(each), np.min(each), np.max(each))
-        print(f"{name:12}" + "".join(f"{x:>10.3f}" for x in spread) + unit)
-
-
-def print_full_sizes(args: argparse.Namespace) -> None:
-    """Time and peak memory, each size in a fresh process."""
-    names = ("galaxies", "s", "CPU s", "peak", "before", "result", "work")
-    print("\n" + "".join(f"{name:>9}" for name in names))
-    context = multiprocessing.get_context("spawn")
-    for n_galaxies in args.full:
-        with context.Pool(1) as pool:
-            found = pool.apply(full_size, (n_galaxies, args))
-        print("".join(f"{x:>9.0f}" for x in (n_galaxies, *found)))
-    print(
-        "Memory in MiB: peak of the process; before the call, with the concentrations; "
-        "of\nthe result; and what the work took, peak - before - result. Where other "
-        "jobs share\nthe cores, CPU s / threads is the time on idle ones."
+    values = draw(n_galaxies, options)
+    seconds = seconds_of_rounds(
+        {
+            "ours": lambda: ours(values, options),
+            "yardstick": lambda: yardstick(values, options),
+        },
+        rounds=rounds,
+    )
+    return ratio_row(
+        seconds["ours"],
+        seconds["yardstick"],
+        what=f"intervals of vote fractions, {n_galaxies} galaxies",
+        against="SciPy's quantiles of every component",
+        bar=1,
+        better="less",
     )
 
 
-def full_size(n_galaxies: int, args: argparse.Namespace) -> tuple[float, ...]:
-    """Seconds, seconds of all threads, and MiB: peak, before, result, work."""
-    values = draw(n_galaxies, schema=args.schema, n_passes=args.passes)
+def full_size(n_galaxies: int, options: Options) -> Full:
+    """Time and peak memory, in a fresh process."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_full_size, (n_galaxies, options))
+
+
+def _full_size(n_galaxies: int, options: Options) -> Full:
+    values = draw(n_galaxies, options)
     pages = int(Path("/proc/self/statm").read_text().split()[1])
-    before = pages * resource.getpagesize() / MIB
-    cpu_start = time.process_time()
-    seconds = timed(lambda: ours(values, args))
-    cpu_seconds = time.process_time() - cpu_start
+    before = pages * resource.getpagesize()
+    start, cpu_start = time.perf_counter(), time.process_time()
+    ours(values, options)
+    seconds = time.perf_counter() - start
     # Linux counts in KiB.
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
-    result = 2 * n_galaxies * values.shape[1] * 8 / MIB
-    return seconds, cpu_seconds, peak, before, result, peak - before - result
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    result = 2 * n_galaxies * values.shape[1] * 8
+    return Full(
+        seconds=seconds,
+        cpu_seconds=time.process_time() - cpu_start,
+        data=(values.nbytes + result) / MIB,
+        work=(peak - before - result) / MIB,
+    )
 
 
-def ours(values: np.ndarray, args: argparse.Namespace) -> object:
+def ours(values: np.ndarray, options: Options) -> object:
     """The intervals of the library."""
     return vote_fractions.intervals(
         values,
-        schema=get_schema(args.schema),
+        schema=get_schema(options.schema),
         interval=INTERVAL,
-        n_threads=args.threads,
+        n_threads=options.n_threads,
     )
 
 
-def yardstick(values: np.ndarray, args: argparse.Namespace) -> object:
+def yardstick(values: np.ndarray, options: Options) -> object:
     """Both ends of every component by SciPy, in the same blocks and threads."""
-    questions = get_schema(args.schema).questions
+    questions = get_schema(options.schema).questions
 
     def of_block(start: int) -> None:
         block = values[start : start + BLOCK].astype(np.float64)
@@ -127,27 +178,20 @@ def yardstick(values: np.ndarray, args: argparse.Namespace) -> object:
             for tail in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2):
                 betaincinv(alpha, beta, tail)
 
-    with ThreadPoolExecutor(args.threads) as pool:
+    with ThreadPoolExecutor(options.n_threads) as pool:
         return list(pool.map(of_block, range(0, len(values), BLOCK)))
 
 
-def draw(n_galaxies: int, *, schema: str, n_passes: int) -> np.ndarray:
+def draw(n_galaxies: int, options: Options) -> np.ndarray:
     """Concentrations from 0.02 to 100, float32, drawn in blocks to need no memory."""
     rng = np.random.default_rng(0)
-    n_answers = len(get_schema(schema).label_cols)
-    values = np.empty((n_galaxies, n_answers, n_passes), np.float32)
+    n_answers = len(get_schema(options.schema).label_cols)
+    values = np.empty((n_galaxies, n_answers, options.n_passes), np.float32)
     for start in range(0, n_galaxies, BLOCK):
         block = values[start : start + BLOCK]
         x = rng.normal(-3, 2, size=(*block.shape[:2], 1))
         block[:] = 0.02 + 100 * expit(x + rng.normal(0, 0.5, size=block.shape))
     return values
-
-
-def timed(function: Callable[[], object]) -> float:
-    """Seconds that passed."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":
