@@ -19,6 +19,7 @@ from zoobot.evaluation import calibration_tables
 from zoobot.evaluation.bootstrap import Bootstrap
 from zoobot.evaluation.matching import match
 from zoobot.evaluation.metrics import answered_enough
+from zoobot.logs import track
 from zoobot.predictions.predicted_votes import marginal_probability, winning_probability
 from zoobot.predictions.vote_fractions import mean_fractions
 from zoobot.schemas import Schema
@@ -160,7 +161,8 @@ def calibrate_arrays(
     )
     fractions = mean_fractions(concentrations, schema=schema)
     tables: dict[str, list[pd.DataFrame]] = {}
-    for i, question in enumerate(schema.questions):
+    questions = track(schema.questions, total=len(schema.questions), what="questions")
+    for i, question in enumerate(questions):
         columns, count = question.columns, counts[:, i]
         of_question = pit[n_votes[:, i] > 0, columns]
         coverage = calibration_tables.coverage_of(

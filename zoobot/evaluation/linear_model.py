@@ -14,6 +14,7 @@ from zoobot.dirichlet_multinomial import (
     LOWEST_CONCENTRATION,
     fit_constant_concentrations,
 )
+from zoobot.logs import track
 from zoobot.schemas import Schema
 
 __all__ = ["concentrations", "fit", "loss_and_gradient"]
@@ -51,7 +52,9 @@ def fit(
     start = np.zeros((1 + features.shape[1], len(schema.label_cols)))
     start[0] = np.log(fit_constant_concentrations(votes, schema=schema))
     fitted = start.copy()
-    for question in schema.questions:
+    for question in track(
+        schema.questions, total=len(schema.questions), what="questions"
+    ):
         counts = votes[:, question.columns]
         asked = counts.sum(axis=1) > 0
         if asked.any():

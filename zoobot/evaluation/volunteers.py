@@ -17,6 +17,7 @@ from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.evaluation.bootstrap import bound_columns, bounds, resampled_sums
 from zoobot.evaluation.matching import match
 from zoobot.evaluation.metrics import ratio
+from zoobot.logs import track
 from zoobot.predictions.vote_fractions import mean_fractions
 from zoobot.schemas import Schema
 
@@ -108,7 +109,9 @@ def equivalent_volunteers(
             votes_min=votes_min,
             n_volunteers=n_volunteers,
         )
-        for question in schema.questions
+        for question in track(
+            schema.questions, total=len(schema.questions), what="questions"
+        )
     ]
     every = np.concatenate(sums, axis=1)
     resampled = resampled_sums(every, n_resamples=n_resamples, seed=seed)

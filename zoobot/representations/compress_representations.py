@@ -185,7 +185,9 @@ def _fit(
         n_components=settings.n_components, n_features=sources[0].n_features
     )
     sizes = _block_sizes(n_galaxies, settings)
-    blocks = track(_blocks(sources, sizes), total=len(sizes), what="blocks to fit")
+    blocks = track(
+        _blocks(sources, sizes), total=n_galaxies, what="galaxies to fit", size=len
+    )
     for block in blocks:
         fitted.add(block)
     # One galaxy, or equal ones, have no variance to divide by: checked below.

@@ -20,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from zoobot.data_utils import hdf5
 from zoobot.estimators import define_model, model_card
 from zoobot.files import written_whole
+from zoobot.logs import track
 from zoobot.representations.extract import sweep
 from zoobot.representations.pca import mean_over_views
 from zoobot.settings.rings import FinetuneRings
@@ -30,6 +31,7 @@ __all__ = ["find_rings", "finetune_rings", "linear_probe", "ring_metrics"]
 log = logging.getLogger(__name__)
 
 _PARTS = ("train", "val", "test")
+_DATASET = "representations"
 
 
 def finetune_rings(
@@ -129,7 +131,7 @@ def find_rings(
     """
     head = keras.models.load_model(Path(ring_folder, "head.keras"), safe_mode=True)
     if settings.unfreeze == "none":
-        rows = hdf5.read(representations, dataset="representations")
+        rows = hdf5.read(representations, dataset=_DATASET)
         ids, features = rows.id_str, mean_over_views(rows.values)
     else:
         galaxies = pd.read_parquet(chunk)
@@ -233,8 +235,10 @@ def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.Data
     """Representations of some galaxies, indexed by id; views are averaged."""
     wanted = set(id_str)
     found = []
-    for path in representations:
-        rows = hdf5.read(path, dataset="representations")
+    sizes = {p: hdf5.n_galaxies(p, dataset=_DATASET) for p in representations}
+    total = sum(sizes.values())
+    for path in track(sizes, total=total, what="galaxies", size=sizes.__getitem__):
+        rows = hdf5.read(path, dataset=_DATASET)
         mask = np.array([galaxy in wanted for galaxy in rows.id_str])
         values = mean_over_views(rows.values[mask])
         found.append(pd.DataFrame(values, index=np.array(rows.id_str)[mask]))
