@@ -52,10 +52,11 @@ def write_shard(
 
     images = _in_order(encoded, galaxies["file_loc"], threads=threads)
     with written_whole(shard) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
-        votes = galaxies[columns].to_dict("records")
+        votes = galaxies[columns].itertuples(index=False, name=None)
         rows = zip(galaxies["id_str"], votes, images, strict=True)
         for id_str, counts, image in track(rows, total=len(galaxies), what="galaxies"):
-            writer.write(_record(id_str, image, counts, settings))
+            named = dict(zip(columns, counts, strict=True))
+            writer.write(_record(id_str, image, named, settings))
     log.info(
         "wrote %d galaxies with %d columns to %s", len(galaxies), len(columns), shard
     )
