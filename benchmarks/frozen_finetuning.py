@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import logging
-import os
 import statistics
 from collections.abc import Iterator, Sequence
 
@@ -65,7 +64,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--batch-size", type=int, default=64, help="galaxies a step")
     parser.add_argument("--rounds", type=int, default=3, help="interleaved rounds")
     args = parser.parse_args(argv)
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     rows = measure(args.galaxies, batch_size=args.batch_size, rounds=args.rounds)
     print(HEADER, *rows, sep="\n")
 
@@ -95,8 +93,8 @@ def measure(
         seconds["representations"].append(on_representations)
         on_images = _epoch_on_images(galaxies, encoder, head, batch_size)
         seconds["images"].append(on_images)
-    for name, each in seconds.items():
-        print(f"an epoch on {name}: {statistics.median(each):.3g} s")
+    epochs = [f"{statistics.median(seconds[way]):.3g} s on {way}" for way in seconds]
+    print(f"An epoch of frozen finetuning takes {', '.join(epochs)}.")
     return [
         ratio_row(
             seconds["images"],

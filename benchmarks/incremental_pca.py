@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -53,7 +52,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--components", type=int, default=40, help="components kept")
     parser.add_argument("--batch-size", type=int, default=512, help="galaxies a step")
     args = parser.parse_args(argv)
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     settings = CompressRepresentations(
         n_components=args.components, batch_size=args.batch_size
     )
@@ -133,8 +131,11 @@ def _ratio_row(
         rounds=rounds,
         warm_up=0,
     )
-    for name, each in seconds.items():
-        print(f"{name}: {len(representations) / np.median(each):.0f} galaxies/s")
+    speeds = [
+        f"{name} {len(representations) / np.median(each):.0f}"
+        for name, each in seconds.items()
+    ]
+    print(f"IncrementalPCA, galaxies/s: {', '.join(speeds)}.")
     return ratio_row(
         seconds["ours"],
         seconds["scikit-learn"],
@@ -150,7 +151,8 @@ def _memory_row(paths: list[Path], settings: CompressRepresentations) -> Row:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         peak = pool.apply(_peak_gb, (paths, settings))
     n_galaxies = len(paths) * PER_FILE
-    print(f"{n_galaxies:,} galaxies took {time.perf_counter() - start:.0f} s")
+    took = time.perf_counter() - start
+    print(f"IncrementalPCA of {n_galaxies:,} galaxies took {took:.0f} s.")
     return Row(
         what=f"IncrementalPCA of {n_galaxies:,} x {N_FEATURES}, peak memory",
         against="-",
