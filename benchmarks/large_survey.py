@@ -116,7 +116,7 @@ def repeat_predictions(chunks: Path, folder: Path, *, like: Path) -> None:
             n_passes=n_passes,
             attributes=one.attributes,
         ) as dataset:
-            dataset[...] = one.values[: len(ids)]
+            dataset[...] = np.resize(one.values, (len(ids), *one.values.shape[1:]))
 
 
 def draw_ring_tables(chunks: Path, folder: Path) -> None:
