@@ -54,4 +54,5 @@ rule train:
         "--schema {params.schema:q} --member {wildcards.member} "
         "--model results/models/{wildcards.run_name}/{wildcards.member} "
         "--tensorboard results/logs/tensorboard/{wildcards.run_name}/{wildcards.member} "
+        "--threads {threads} "
         "{params.settings} > {log} 2>&1"

@@ -76,6 +76,7 @@ def train_settings(**changes: object) -> Train:
         "concentration_min": 0.02,
         "concentration_max": 100.02,
         "batch_size": 12,
+        "precision": "float32",
         "epochs": 3,
         "patience": 10,
         "optimizer": "adam",

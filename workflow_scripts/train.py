@@ -28,6 +28,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--tensorboard", type=Path, required=True, help="folder for its log"
     )
+    parser.add_argument(
+        "--threads", type=int, required=True, help="threads to compute with"
+    )
     args = command_line.parse(parser, argv)
     train.train_member(
         args.train_shards,
@@ -37,6 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         model_folder=args.model,
         tensorboard_folder=args.tensorboard,
         settings=args.settings,
+        threads=args.threads,
     )
 
 

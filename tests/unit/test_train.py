@@ -250,7 +250,9 @@ def test_seed_decides(small_model, tmp_path, planted_shard, small_network):
 def test_head_starts_at_the_constant_prediction(planted, small_network):
     """Before it has learnt anything the model says what is best for all galaxies."""
     votes = planted[SCHEMA.label_cols].to_numpy()
-    _, head, _ = train._build(networks.train_settings(), SCHEMA, votes)
+    _, head, _ = train.get_networks(
+        networks.train_settings(), schema=SCHEMA, votes=votes
+    )
     bias = define_model.head_arrays(head).bias.astype(float)
     # Ends of the range are left free, as a logit there would not move any more.
     expected = np.clip(fit_constant_concentrations(votes, schema=SCHEMA), 0.12, 99.92)

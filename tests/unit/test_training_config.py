@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import keras
 import numpy as np
@@ -71,6 +72,19 @@ def test_steps_per_epoch(tmp_path):
     model = line()
     fit(model, tmp_path, train=batches().repeat(3), epochs=3, steps_per_epoch=4)
     assert int(model.optimizer.iterations) == 12
+
+
+def test_speed_is_logged(tmp_path, caplog):
+    """A line an epoch, with galaxies per second if it is known how many there are."""
+    with caplog.at_level("INFO"):
+        fit(line(), tmp_path, epochs=2, n_galaxies=len(X))
+    lines = [text for text in caplog.messages if text.startswith("epoch ")]
+    assert len(lines) == 2
+    assert all(re.search(r"training [\d.]+ galaxies/s$", text) for text in lines)
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        fit(line(), tmp_path, epochs=1)
+    assert "galaxies/s" not in caplog.text
 
 
 def test_not_a_number_at_once(tmp_path):

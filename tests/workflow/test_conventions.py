@@ -41,6 +41,7 @@ MAY_IMPORT_TENSORFLOW = {
     "data_utils/tfrecord_datasets.py",
     "preprocess.py",
     "estimators/augmentation.py",
+    "estimators/devices.py",
     "estimators/layers.py",  # in one call that only this Keras backend reaches
     "representations/extract.py",
     "training/finetune.py",

@@ -42,6 +42,7 @@ def get_encoder(
     channels: int,
     drop_connect_rate: float = 0.2,
     batch_norm_momentum: float = 0.99,
+    precision: str = "float32",
 ) -> keras.Model:
     """An EfficientNet that turns images into representations.
 
@@ -57,6 +58,9 @@ def get_encoder(
         Share of residual branches dropped in the last block, in training only.
     batch_norm_momentum : float
         Momentum of the moving averages of batch normalisation.
+    precision : {"float32", "mixed_bfloat16", "mixed_float16"}
+        Arithmetic of all layers but the last, the mean over pixels, which is float32,
+        as all weights are. It is stored with the encoder.
 
     Returns
     -------
@@ -87,10 +91,13 @@ def get_encoder(
         input_shape=(input_size, input_size, channels),
     )
 
+    last = plain.layers[-1].name
+
     def replace(layer: keras.layers.Layer) -> keras.layers.Layer:
-        config = layer.get_config()
+        dtype = "float32" if layer.name == last else precision
+        config = layer.get_config() | {"dtype": dtype}
         if isinstance(layer, keras.layers.Rescaling | keras.layers.Normalization):
-            return keras.layers.Identity(name=layer.name)
+            return keras.layers.Identity(name=layer.name, dtype="float32")
         if isinstance(layer, keras.layers.BatchNormalization):
             return FusedBatchNormalization.from_config(
                 config | {"momentum": batch_norm_momentum}

@@ -35,6 +35,8 @@ class Train(Section):
     """Upper end of the predicted concentrations, in votes."""
     batch_size: int = Positive
     """Galaxies in one training step."""
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    """Arithmetic of the encoder; weights, head and loss are float32 in all of them."""
     epochs: int = Positive
     """Most passes over the training galaxies."""
     patience: int = Positive

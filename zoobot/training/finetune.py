@@ -19,6 +19,7 @@ import tensorflow as tf
 from zoobot.estimators.define_model import get_binary_head
 from zoobot.estimators.model_card import ModelCard
 from zoobot.settings.rings import FinetuneRings
+from zoobot.training.compiling import compile_model
 from zoobot.training.finetune_views import (
     balancing_weights,
     labelled_central_views,
@@ -231,8 +232,10 @@ def _fit(
     The validation data carry weights that make both classes count the same, as they do
     in training: else the fewer rings there are, the sooner training would stop.
     """
-    model.compile(
-        keras.optimizers.Adam(learning_rate), "binary_crossentropy", jit_compile=False
+    compile_model(
+        model,
+        optimizer=keras.optimizers.Adam(learning_rate),
+        loss="binary_crossentropy",
     )
     model.optimizer.build(model.trainable_variables)  # else Keras traces twice
     before = model.evaluate(val, verbose=0)

@@ -17,14 +17,22 @@ from zoobot.data_utils import tfrecord_datasets
 from zoobot.dirichlet_multinomial import fit_constant_concentrations
 from zoobot.estimators import define_model, model_card
 from zoobot.estimators.augmentation import center_view, random_view
+from zoobot.estimators.devices import use_threads
 from zoobot.preprocess import PreprocessingConfig, preprocess_images, stack_labels
 from zoobot.schemas import Schema, get_schema
 from zoobot.settings.training import Train
+from zoobot.training.compiling import compile_model
 from zoobot.training.losses import get_multiquestion_loss
 from zoobot.training.training_config import TrainConfig, train_estimator
 from zoobot.versions import library_versions
 
-__all__ = ["get_optimizer", "train_member", "training_batches", "validation_batches"]
+__all__ = [
+    "get_networks",
+    "get_optimizer",
+    "train_member",
+    "training_batches",
+    "validation_batches",
+]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +46,7 @@ def train_member(
     model_folder: str | Path,
     tensorboard_folder: str | Path,
     settings: Train,
+    threads: int | None = None,
 ) -> None:
     """Train one model and write its folder: encoder, head, card and history.
 
@@ -54,7 +63,12 @@ def train_member(
     tensorboard_folder : path
         Folder for the TensorBoard log.
     settings : Train
+    threads : int, optional
+        Threads to compute with, if not all cores; for a process that has not used
+        TensorFlow yet.
     """
+    if threads is not None:
+        use_threads(threads)
     tree = get_schema(schema)
     seed = settings.seed + member
     keras.utils.set_random_seed(seed)
@@ -62,12 +76,12 @@ def train_member(
     size = tfrecord_datasets.shard_image_size(train_shards)
     log.info("%d training galaxies, %d px, %s", len(votes), size, tree)
 
-    encoder, head, model = _build(settings, tree, votes)
+    encoder, head, model = get_networks(settings, schema=tree, votes=votes)
     steps = math.ceil(len(votes) / settings.batch_size)
-    model.compile(
+    compile_model(
+        model,
         optimizer=get_optimizer(settings, steps_per_epoch=steps),
         loss=get_multiquestion_loss(tree.question_index_groups),
-        jit_compile=False,  # XLA makes these convolutions several times slower on a CPU
     )
     with tempfile.TemporaryDirectory() as log_dir:
         history = train_estimator(
@@ -80,6 +94,7 @@ def train_member(
             ),
             validation_batches(val_shards, tree.label_cols, settings=settings),
             steps_per_epoch=steps,
+            n_galaxies=len(votes),
         ).history
         Path(model_folder).mkdir(parents=True, exist_ok=True)
         shutil.copy(Path(log_dir, "history.csv"), Path(model_folder, "history.csv"))
@@ -227,23 +242,33 @@ def _preprocessing(
     )
 
 
-def _build(
-    settings: Train, tree: Schema, votes: np.ndarray
+def get_networks(
+    settings: Train, *, schema: Schema, votes: np.ndarray
 ) -> tuple[keras.Model, keras.Model, keras.Model]:
-    """Encoder, head that starts at the best constant prediction, and both together."""
+    """Encoder, head that starts at the best constant prediction, and both together.
+
+    Parameters
+    ----------
+    settings : Train
+    schema : Schema
+        Its answers are the outputs.
+    votes : (n_galaxies, n_answers) int
+        Of the training galaxies, for which the constant is best.
+    """
     encoder = define_model.get_encoder(
         settings.architecture,
         input_size=settings.input_size_px,
         channels=1 if settings.greyscale else 3,
         drop_connect_rate=settings.drop_connect_rate,
         batch_norm_momentum=settings.batch_norm_momentum,
+        precision=settings.precision,
     )
     head = define_model.get_head(
         n_features=encoder.output_shape[-1],
-        n_answers=len(tree.answers),
+        n_answers=len(schema.answers),
         dropout_rate=settings.dropout_rate,
         concentration_min=settings.concentration_min,
         concentration_max=settings.concentration_max,
-        start_at=fit_constant_concentrations(votes, schema=tree),
+        start_at=fit_constant_concentrations(votes, schema=schema),
     )
     return encoder, head, keras.Sequential([encoder, head])

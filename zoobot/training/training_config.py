@@ -42,6 +42,7 @@ def train_estimator(
     test_dataset: tf.data.Dataset,
     *,
     steps_per_epoch: int | None = None,
+    n_galaxies: int | None = None,
 ) -> keras.callbacks.History:
     """Fit a compiled model, and leave it with the weights of its best epoch.
 
@@ -55,6 +56,8 @@ def train_estimator(
         never those of the final evaluation.
     steps_per_epoch : int, optional
         Batches in an epoch, if `train_dataset` runs over several epochs.
+    n_galaxies : int, optional
+        Galaxies in an epoch, to log how many are trained on in a second.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def train_estimator(
             keras.callbacks.EarlyStopping(
                 patience=train_config.patience, restore_best_weights=True
             ),
-            _EpochLines(train_config.epochs),
+            _EpochLines(train_config.epochs, n_galaxies),
             keras.callbacks.CSVLogger(str(folder / "history.csv")),
             keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         ],
@@ -99,22 +102,32 @@ def train_estimator(
 class _EpochLines(keras.callbacks.Callback):
     """A log line an epoch, and the learning rate and seconds in the history."""
 
-    def __init__(self, epochs: int):
+    def __init__(self, epochs: int, n_galaxies: int | None):
         super().__init__()
         self.epochs = epochs
+        self.n_galaxies = n_galaxies
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self.start = time.monotonic()
+
+    def on_test_begin(self, logs: dict | None = None) -> None:
+        self.training_seconds = time.monotonic() - self.start
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs = {} if logs is None else logs
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         logs["seconds"] = time.monotonic() - self.start
+        rate = ""
+        if self.n_galaxies is not None:
+            rate = (
+                f", training {self.n_galaxies / self.training_seconds:.1f} galaxies/s"
+            )
         log.info(
-            "epoch %d of %d: loss %.4f, validation loss %.4f, %.1f s",
+            "epoch %d of %d: loss %.4f, validation loss %.4f, %.1f s%s",
             epoch + 1,
             self.epochs,
             logs["loss"],
             logs["val_loss"],
             logs["seconds"],
+            rate,
         )

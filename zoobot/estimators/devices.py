@@ -1,0 +1,45 @@
+"""How TensorFlow uses the machine: threads, and XLA where it pays."""
+
+from __future__ import annotations
+
+import logging
+
+import tensorflow as tf
+
+__all__ = ["use_threads", "xla_pays"]
+
+log = logging.getLogger(__name__)
+
+
+def use_threads(threads: int) -> None:
+    """Compute and read with so many threads, not with all cores of the machine.
+
+    To be called before TensorFlow computes anything. Once it runs, its threads stay as
+    they are, and a warning in the log says so.
+
+    Parameters
+    ----------
+    threads : int
+        Threads that share one operation, and operations that run at once. tf.data takes
+        its threads from the latter.
+
+    Raises
+    ------
+    ValueError
+        If it is below 1, which to TensorFlow means all cores.
+    """
+    if threads < 1:
+        raise ValueError(f"threads: found {threads}, expected 1 or more")
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        log.warning("TensorFlow runs already, its threads stay as they are")
+
+
+def xla_pays() -> bool:
+    """Whether to compile models with XLA: on a GPU.
+
+    On a CPU it makes convolutions of EfficientNets several times slower.
+    """
+    return bool(tf.config.list_physical_devices("GPU"))
