@@ -22,7 +22,8 @@ rule extract_representations:
         "python -m workflow_scripts.extract_representations "
         "--chunk {input.chunk} "
         "--model results/models/{wildcards.run_name}/{wildcards.member} "
-        "--representations {output} {params.settings} > {log} 2>&1"
+        "--representations {output} --threads {threads} {params.settings} "
+        "> {log} 2>&1"
 
 
 rule compress_representations:

@@ -17,12 +17,16 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--representations", type=Path, required=True, help="HDF5 to write"
     )
+    parser.add_argument(
+        "--threads", type=int, help="threads that decode and compute, default all cores"
+    )
     args = command_line.parse(parser, argv)
     extract.extract_representations(
         args.chunk,
         model_folder=args.model,
         representations=args.representations,
         settings=args.settings,
+        threads=args.threads,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import keras
@@ -22,7 +24,7 @@ from zoobot.training.train import validation_batches
 
 
 def extracted(
-    table, model: Path, path: Path, *, batch_size: int = 7
+    table, model: Path, path: Path, *, batch_size: int = 7, engine: str = "tensorflow"
 ) -> hdf5.GalaxyRows:
     """Representations of a table of galaxies."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,7 +34,7 @@ def extracted(
         chunk,
         model_folder=model,
         representations=path,
-        settings=ExtractRepresentations(batch_size=batch_size),
+        settings=ExtractRepresentations(batch_size=batch_size, engine=engine),
     )
     return hdf5.read(path, dataset="representations")
 
@@ -128,3 +130,21 @@ def test_shards_of_another_size_are_refused(planted_shard, trained):
     encoder = define_model.load_encoder(trained)
     with pytest.raises(ValueError, match=r"found images of 32 px, expected 64 px"):
         next(sweep_shards(encoder, [planted_shard], card=card, batch_size=7))
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("openvino") is None, reason="openvino is not installed"
+)
+def test_openvino_gives_what_tensorflow_gives(rows, planted, trained, tmp_path):
+    """The same galaxies and representations."""
+    path = tmp_path / "some.hdf5"
+    found = extracted(planted, trained, path, engine="openvino")
+    assert found.id_str == rows.id_str
+    np.testing.assert_allclose(found.values, rows.values, rtol=0, atol=1e-3)
+
+
+def test_a_missing_engine_is_named(planted, trained, tmp_path, monkeypatch):
+    """The error says what to install."""
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(ValueError, match="pip install openvino"):
+        extracted(planted, trained, tmp_path / "some.hdf5", engine="openvino")

@@ -77,7 +77,7 @@ def survey(
             chunk,
             model_folder=folder / "model",
             representations=paths[-1],
-            settings=ExtractRepresentations(batch_size=16),
+            settings=ExtractRepresentations(batch_size=16, engine="tensorflow"),
         )
     return table, folder, paths
 

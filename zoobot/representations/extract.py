@@ -17,10 +17,12 @@ from zoobot.data_utils.image_datasets import get_image_dataset
 from zoobot.data_utils.tfrecord_datasets import get_dataset, shard_image_size
 from zoobot.estimators.augmentation import center_view
 from zoobot.estimators.define_model import load_encoder
+from zoobot.estimators.devices import use_threads
 from zoobot.estimators.folding import folded
 from zoobot.estimators.model_card import ModelCard, load_card
 from zoobot.logs import track
 from zoobot.preprocess import PreprocessingConfig, preprocess_images
+from zoobot.representations import openvino_engine
 from zoobot.settings.representations import ExtractRepresentations
 from zoobot.versions import library_versions
 
@@ -41,6 +43,7 @@ def extract_representations(
     model_folder: str | Path,
     representations: str | Path,
     settings: ExtractRepresentations,
+    threads: int | None = None,
 ) -> None:
     """Sweep the encoder over one chunk of galaxies and write an HDF5 file.
 
@@ -53,12 +56,22 @@ def extract_representations(
     representations : path
         HDF5 file to write: ``representations`` (n_galaxies, n_features) float32.
     settings : ExtractRepresentations
+        Galaxies in a batch, and what computes.
+    threads : int, optional
+        Threads that decode and compute; else all cores.
     """
+    if threads is not None:
+        use_threads(threads)
     galaxies = pd.read_parquet(chunk)
     card = load_card(model_folder)
     encoder = load_encoder(model_folder)
     blocks = sweep(
-        encoder, galaxies["file_loc"], card=card, batch_size=settings.batch_size
+        encoder,
+        galaxies["file_loc"],
+        card=card,
+        batch_size=settings.batch_size,
+        engine=settings.engine,
+        threads=threads,
     )
     with hdf5.create(
         representations,
@@ -81,7 +94,13 @@ def extract_representations(
 
 
 def sweep(
-    encoder: keras.Model, paths: Sequence[str], *, card: ModelCard, batch_size: int
+    encoder: keras.Model,
+    paths: Sequence[str],
+    *,
+    card: ModelCard,
+    batch_size: int,
+    engine: str = "tensorflow",
+    threads: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Representations of image files, batch by batch, in the order given.
 
@@ -97,15 +116,28 @@ def sweep(
         Of the encoder's model.
     batch_size : int
         Galaxies that go through the encoder together.
+    engine : {"tensorflow", "openvino"}
+        What computes.
+    threads : int, optional
+        Threads of OpenVINO; else all cores.
 
     Yields
     ------
     (batch, n_features) float32
+
+    Raises
+    ------
+    ValueError
+        If the engine is not installed.
     """
-    encode = _encoding(encoder)
+    encode: Callable[[tf.Tensor], tf.Tensor | np.ndarray]
+    if engine == "tensorflow":
+        encode = _encoding(encoder)
+    else:
+        encode = openvino_engine.compiled(folded(encoder), threads=threads)
     images = central_views(paths, card=card, batch_size=batch_size)
     for batch in track(images, total=len(paths), what="galaxies", size=batch_size):
-        yield encode(batch).numpy()
+        yield np.asarray(encode(batch))
 
 
 def sweep_shards(

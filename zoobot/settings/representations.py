@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import model_validator
 
@@ -16,6 +16,8 @@ class ExtractRepresentations(Section):
 
     batch_size: int = Positive
     """Galaxies that go through the encoder together."""
+    engine: Literal["tensorflow", "openvino"]
+    """What computes; openvino is for CPUs and needs the pip package of that name."""
 
 
 class CompressRepresentations(Section):
