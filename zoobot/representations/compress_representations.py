@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from sklearn.decomposition import IncrementalPCA
 
 from zoobot.data_utils import hdf5
 from zoobot.files import written_whole
 from zoobot.logs import track
-from zoobot.representations.incremental_pca import IncrementalPca
 from zoobot.representations.pca import (
     FittedPca,
     load_pca,
@@ -181,28 +181,25 @@ def _pieces(sources: list[_Source], *, step: int) -> Iterator[np.ndarray]:
 def _fit(
     sources: list[_Source], n_galaxies: int, settings: CompressRepresentations
 ) -> FittedPca:
-    fitted = IncrementalPca(
-        n_components=settings.n_components, n_features=sources[0].n_features
-    )
+    fitted = IncrementalPCA(settings.n_components)
     sizes = _block_sizes(n_galaxies, settings)
     blocks = track(
         _blocks(sources, sizes), total=n_galaxies, what="galaxies to fit", size=len
     )
-    for block in blocks:
-        fitted.add(block)
     # One galaxy, or equal ones, have no variance to divide by: checked below.
     with np.errstate(divide="ignore", invalid="ignore"):
-        variance, ratio = fitted.explained_variance, fitted.explained_variance_ratio
-    if not np.isfinite(ratio).all():
+        for block in blocks:
+            fitted.partial_fit(block)
+    if not np.isfinite(fitted.explained_variance_ratio_).all():
         raise ValueError(
             f"representations: found {n_galaxies} galaxies without any difference, "
             "expected values that vary"
         )
     return FittedPca(
-        components=fitted.components,
-        mean=fitted.mean,
-        explained_variance=variance,
-        explained_variance_ratio=ratio,
+        components=fitted.components_,
+        mean=fitted.mean_,
+        explained_variance=fitted.explained_variance_,
+        explained_variance_ratio=fitted.explained_variance_ratio_,
         n_samples=n_galaxies,
         model_digest=sources[0].model_digest,
     )
