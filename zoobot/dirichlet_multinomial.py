@@ -16,7 +16,7 @@ from scipy.special import digamma, gammaln
 
 from zoobot.schemas import Schema
 
-__all__ = ["fit_constant_concentrations", "log_likelihood"]
+__all__ = ["fit_constant_concentrations", "log_likelihood", "sum_by_question"]
 
 # The maximum can lie at 0 (an answer that nobody gave) or at infinity (volunteers who
 # agree as coins do). At these ends the likelihood equals its limit to about 1e-4 nats
@@ -61,10 +61,10 @@ def log_likelihood(
     """
     k = _over_answers("votes", votes, schema)
     alpha = _over_answers("concentrations", concentrations, schema)
-    n = _sum_by_question(k, schema)
-    total = _sum_by_question(alpha, schema)
-    arrangements = gammaln(n + 1) - _sum_by_question(gammaln(k + 1), schema)
-    answers = _sum_by_question(gammaln(alpha + k) - gammaln(alpha), schema)
+    n = sum_by_question(k, schema=schema)
+    total = sum_by_question(alpha, schema=schema)
+    arrangements = gammaln(n + 1) - sum_by_question(gammaln(k + 1), schema=schema)
+    answers = sum_by_question(gammaln(alpha + k) - gammaln(alpha), schema=schema)
     return arrangements + (gammaln(total) - gammaln(total + n)) + answers
 
 
@@ -103,6 +103,29 @@ def fit_constant_concentrations(votes: np.ndarray, *, schema: Schema) -> np.ndar
         )
     by_question = [_fit_question(counts[:, q.columns]) for q in schema.questions]
     return np.concatenate(by_question)
+
+
+def sum_by_question(
+    values: np.ndarray, *, schema: Schema, axis: int = -1
+) -> np.ndarray:
+    """Add up the answers of each question.
+
+    Parameters
+    ----------
+    values : (..., n_answers, ...) number
+        Anything that stands for answers, votes or concentrations.
+    schema : Schema
+        Says which answers belong to one question.
+    axis : int
+        The axis over answers.
+
+    Returns
+    -------
+    (..., n_questions, ...) number
+        Their sums, of the same type.
+    """
+    starts = [question.start for question in schema.questions]
+    return np.add.reduceat(values, starts, axis=axis)
 
 
 def _fit_question(counts: np.ndarray) -> np.ndarray:
@@ -150,11 +173,6 @@ def _rising(
     value = np.dot(n_rows, gammaln(alpha + k) - gammaln(alpha))
     slope = np.dot(n_rows, digamma(alpha + k) - digamma(alpha))
     return value, slope
-
-
-def _sum_by_question(values: np.ndarray, schema: Schema) -> np.ndarray:
-    starts = [question.start for question in schema.questions]
-    return np.add.reduceat(values, starts, axis=-1)
 
 
 def _over_answers(name: str, values: np.ndarray, schema: Schema) -> np.ndarray:

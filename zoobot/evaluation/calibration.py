@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from zoobot.data_utils.hdf5 import GalaxyRows
+from zoobot.dirichlet_multinomial import sum_by_question
 from zoobot.evaluation import calibration_tables
 from zoobot.evaluation.bootstrap import Bootstrap
 from zoobot.evaluation.matching import match
@@ -151,7 +152,7 @@ def calibrate_arrays(
     counts = answered_enough(
         votes, schema=schema, asked_fraction_min=asked_fraction_min
     )
-    n_votes = np.stack([votes[:, q.columns].sum(axis=1) for q in schema.questions], 1)
+    n_votes = sum_by_question(votes, schema=schema)
     winning = winning_probability(
         np.where(counts, n_votes, 0),
         concentrations=concentrations,

@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from zoobot.dirichlet_multinomial import sum_by_question
 from zoobot.predictions.predicted_votes import (
     log_mean_exp,
     log_probability_of_passes,
@@ -93,7 +94,7 @@ def answered_enough(
     (n_galaxies, n_questions) bool
         Never True for a question without a vote.
     """
-    totals = _totals(votes, schema)
+    totals = sum_by_question(votes, schema=schema)
     of_everyone = [not question.asked_after for question in schema.questions]
     volunteers = totals[:, of_everyone].max(axis=1, keepdims=True)
     return (totals > 0) & (totals >= asked_fraction_min * volunteers)
@@ -123,7 +124,7 @@ def confident(
     Walmsley et al. 2022, MNRAS 509, 3966, Table 1 (0.8).
     """
     most = np.stack([votes[:, q.columns].max(axis=1) for q in schema.questions], axis=1)
-    return most > confident_fraction_min * _totals(votes, schema)
+    return most > confident_fraction_min * sum_by_question(votes, schema=schema)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +202,3 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(denominator > 0, numerator / denominator, np.nan)
-
-
-def _totals(votes: np.ndarray, schema: Schema) -> np.ndarray:
-    return np.stack([votes[:, q.columns].sum(axis=1) for q in schema.questions], axis=1)

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from zoobot.dirichlet_multinomial import sum_by_question
 from zoobot.schemas import Schema
 
-__all__ = ["in_blocks", "sum_by_question", "with_totals"]
+__all__ = ["in_blocks", "with_totals"]
 
 # Below this a Beta distribution is a point at 0 or 1, and A - alpha_a would lose it.
 _LOWEST_CONCENTRATION = 1e-9
@@ -77,25 +78,6 @@ def in_blocks(
     return result
 
 
-def sum_by_question(values: np.ndarray, *, schema: Schema) -> np.ndarray:
-    """Add up the answers of each question.
-
-    Parameters
-    ----------
-    values : (n_galaxies, n_answers, n_passes) float
-        Anything that stands for answers.
-    schema : Schema
-        Says which answers belong to one question.
-
-    Returns
-    -------
-    (n_galaxies, n_questions, n_passes) float
-        Their sums.
-    """
-    starts = [question.start for question in schema.questions]
-    return np.add.reduceat(values, starts, axis=1)
-
-
 def with_totals(
     concentrations: np.ndarray, *, schema: Schema
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -114,7 +96,7 @@ def with_totals(
         alpha_a, and A of its question.
     """
     lengths = [len(question.answers) for question in schema.questions]
-    totals = sum_by_question(concentrations, schema=schema)
+    totals = sum_by_question(concentrations, schema=schema, axis=1)
     return concentrations, np.repeat(totals, lengths, axis=1)
 
 
