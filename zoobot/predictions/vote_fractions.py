@@ -12,6 +12,8 @@ Walmsley et al. 2022, MNRAS 509, 3966 (dropout passes as samples of the posterio
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from zoobot.predictions import beta_mixture
@@ -139,12 +141,7 @@ def proportions_asked(concentrations: np.ndarray, *, schema: Schema) -> np.ndarr
     all passes is not the same, as passes that favour one answer favour, or not, those
     that follow it.
     """
-
-    def asked(block: np.ndarray) -> np.ndarray:
-        means = np.moveaxis(_means_of_passes(block, schema), 2, 1)
-        return schema.proportion_asked(means).mean(axis=1)
-
-    return in_blocks(concentrations, schema=schema, function=asked)
+    return _down_the_tree(concentrations, schema, schema.proportion_asked)
 
 
 def joint_fractions(concentrations: np.ndarray, *, schema: Schema) -> np.ndarray:
@@ -163,12 +160,21 @@ def joint_fractions(concentrations: np.ndarray, *, schema: Schema) -> np.ndarray
         Mean over passes of `Schema.joint_p` of the pass's mean fractions; exact, as in
         `proportions_asked`. A question's sum to the proportion asked.
     """
+    return _down_the_tree(concentrations, schema, schema.joint_p)
 
-    def joint(block: np.ndarray) -> np.ndarray:
+
+def _down_the_tree(
+    concentrations: np.ndarray,
+    schema: Schema,
+    function: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Mean over passes of a function of the pass's mean fractions."""
+
+    def mean(block: np.ndarray) -> np.ndarray:
         means = np.moveaxis(_means_of_passes(block, schema), 2, 1)
-        return schema.joint_p(means).mean(axis=1)
+        return function(means).mean(axis=1)
 
-    return in_blocks(concentrations, schema=schema, function=joint)
+    return in_blocks(concentrations, schema=schema, function=mean)
 
 
 def _means_of_passes(block: np.ndarray, schema: Schema) -> np.ndarray:
