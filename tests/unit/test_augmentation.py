@@ -13,6 +13,7 @@ from zoobot.estimators.augmentation import (
     center_view,
     random_view,
     uniform_draws,
+    unseen_margin,
     warp,
 )
 
@@ -127,6 +128,16 @@ def test_center_view_is_the_warp_without_chance():
     found = center_view(tf.constant(IMAGES), crop_size=20, input_size=16)
     assert found.shape == (5, 16, 16, 2)
     np.testing.assert_array_equal(found, warped(IMAGES, crop=20, size=16))
+
+
+@pytest.mark.parametrize("crop", [12, 15, 20])
+def test_center_view_does_not_see_the_margin(crop):
+    """Whatever stands there, the view is the same."""
+    margin = unseen_margin(image_size=IMAGES.shape[1], crop_size=crop)
+    inner = IMAGES[:, margin:-margin, margin:-margin] if margin else IMAGES
+    found = center_view(tf.constant(inner), crop_size=crop, input_size=16)
+    expected = center_view(tf.constant(IMAGES), crop_size=crop, input_size=16)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def draws(*, purpose="angle", epoch=0, seed=0, id_str=IDS) -> np.ndarray:

@@ -197,3 +197,15 @@ def test_decompression_bomb(tmp_path, monkeypatch, most):
     """More pixels than Pillow's limit are refused before decoding."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
     assert "too large" in check_image(saved(tmp_path, RGB))
+
+
+@pytest.mark.parametrize(("stored_px", "levels"), [(60, 0), (97, 2), (41, 2)])
+def test_margin_is_left_out(tmp_path, stored_px, levels):
+    """The centre of the whole: the same when not resized, else but for rounding."""
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (stored_px, stored_px, 3), dtype=np.uint8)
+    path = saved(tmp_path, pixels)
+    found = load_image(path, size_px=60, margin_px=7).astype(int)
+    expected = load_image(path, size_px=60).astype(int)[7:-7, 7:-7]
+    # Pillow rounds to 8 bits after the rows and again after the columns.
+    np.testing.assert_allclose(found, expected, rtol=0, atol=levels)

@@ -18,6 +18,7 @@ def get_image_dataset(
     *,
     requested_img_size: int,
     batch_size: int,
+    margin_px: int = 0,
     labels: Sequence | np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Batches of image files, in the order given.
@@ -30,14 +31,18 @@ def get_image_dataset(
         Side to which images are resized, pixels.
     batch_size : int
         Galaxies in a batch.
+    margin_px : int
+        Pixels of that size that are left out along each edge; see
+        `zoobot.data_utils.images.load_image`.
     labels : (n_galaxies, ...) array_like, optional
         One entry a galaxy.
 
     Returns
     -------
     tf.data.Dataset
-        Dicts of ``image`` (batch, size, size, 3) uint8, ``id_str`` (batch,) str, here
-        the path, and ``label`` if there are labels.
+        Dicts of ``image`` (batch, side, side, 3) uint8, ``id_str`` (batch,) str, here
+        the path, and ``label`` if there are labels;
+        ``side = requested_img_size - 2 * margin_px``.
 
     Raises
     ------
@@ -57,16 +62,18 @@ def get_image_dataset(
         columns["label"] = np.asarray(labels)
 
     def add_image(row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return row | {"image": _load(row["id_str"], requested_img_size)}
+        image = _load(row["id_str"], size=requested_img_size, margin=margin_px)
+        return row | {"image": image}
 
     dataset = tf.data.Dataset.from_tensor_slices(columns)
     return dataset.map(add_image, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
 
 
-def _load(path: tf.Tensor, size: int) -> tf.Tensor:
+def _load(path: tf.Tensor, *, size: int, margin: int) -> tf.Tensor:
     # Pillow, not TensorFlow, decodes: shards and files then give the same pixels.
     def load(path: bytes) -> np.ndarray:
-        return load_image(path.decode(), size_px=size)
+        return load_image(path.decode(), size_px=size, margin_px=margin)
 
     image = tf.numpy_function(load, [path], tf.uint8)
-    return tf.ensure_shape(image, [size, size, 3])
+    side = size - 2 * margin
+    return tf.ensure_shape(image, [side, side, 3])

@@ -21,7 +21,7 @@ MIN_SIDE_PX = 8
 _FORMATS = ("PNG", "JPEG")
 
 
-def load_image(path: str | Path, *, size_px: int) -> np.ndarray:
+def load_image(path: str | Path, *, size_px: int, margin_px: int = 0) -> np.ndarray:
     """Read a galaxy's image, as the file shows it, not flipped.
 
     EXIF orientation is applied. Greyscale, palette, CMYK and 16-bit images become 8-bit
@@ -34,12 +34,16 @@ def load_image(path: str | Path, *, size_px: int) -> np.ndarray:
     path : str or Path
         PNG or JPEG file; the content decides, not the suffix.
     size_px : int
-        Side of the result, in pixels.
+        Side to which it is resized, in pixels.
+    margin_px : int
+        Pixels of that size that are left out along each edge. They are not computed, so
+        that the others may differ by the rounding of one or two levels.
 
     Returns
     -------
-    (size_px, size_px, 3) uint8
-        Rows from the top down, then columns, then red, green, blue.
+    (side, side, 3) uint8
+        Rows from the top down, then columns, then red, green, blue;
+        ``side = size_px - 2 * margin_px``.
 
     Raises
     ------
@@ -51,9 +55,12 @@ def load_image(path: str | Path, *, size_px: int) -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     image = _central_square(image)
-    if image.width != size_px:
-        image = image.resize((size_px, size_px), Image.Resampling.BILINEAR)
-    return np.array(image)
+    margin = margin_px * image.width / size_px
+    box = (margin, margin, image.width - margin, image.width - margin)
+    side = size_px - 2 * margin_px
+    if image.width == size_px:
+        return np.array(image.crop(tuple(map(int, box))) if margin_px else image)
+    return np.array(image.resize((side, side), Image.Resampling.BILINEAR, box=box))
 
 
 def check_image(path: str | Path) -> str | None:

@@ -6,7 +6,7 @@ import math
 
 import tensorflow as tf
 
-__all__ = ["center_view", "random_view", "uniform_draws", "warp"]
+__all__ = ["center_view", "random_view", "uniform_draws", "unseen_margin", "warp"]
 
 
 def center_view(images: tf.Tensor, *, crop_size: int, input_size: int) -> tf.Tensor:
@@ -32,6 +32,12 @@ def center_view(images: tf.Tensor, *, crop_size: int, input_size: int) -> tf.Ten
         crop_size=crop_size,
         input_size=input_size,
     )
+
+
+def unseen_margin(*, image_size: int, crop_size: int) -> int:
+    """Pixels along each edge that `center_view` does not look at."""
+    blurred = 1  # bilinear sampling reaches a pixel beyond the crop
+    return max(0, (image_size - crop_size) // 2 - blurred)
 
 
 def random_view(

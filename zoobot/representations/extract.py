@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ import tensorflow as tf
 from zoobot.data_utils import hdf5
 from zoobot.data_utils.image_datasets import get_image_dataset
 from zoobot.data_utils.tfrecord_datasets import get_dataset, shard_image_size
-from zoobot.estimators.augmentation import center_view
+from zoobot.estimators.augmentation import center_view, unseen_margin
 from zoobot.estimators.define_model import load_encoder
 from zoobot.estimators.devices import use_threads
 from zoobot.estimators.folding import folded
@@ -175,9 +176,10 @@ def sweep_shards(
             f"{shards[0]}: found images of {size} px, expected {card.image_size_px} "
             "px as the model was trained on"
         )
-    view = _viewing(card)
+    view, margin = _viewing(card), _margin(card)
+    inner = slice(margin, size - margin)
     galaxies = get_dataset(shards, [], batch_size, image_size=size).map(
-        lambda batch: (batch["id_str"], view(batch)),
+        lambda batch: (batch["id_str"], view(batch["image"][:, inner, inner])),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     encode = _encoding(encoder)
@@ -205,9 +207,15 @@ def central_views(
         (batch, input_size, input_size, channels) float32, 0-1.
     """
     images = get_image_dataset(
-        list(paths), requested_img_size=card.image_size_px, batch_size=batch_size
+        list(paths),
+        requested_img_size=card.image_size_px,
+        batch_size=batch_size,
+        margin_px=_margin(card),
     )
-    views = images.map(_viewing(card), num_parallel_calls=tf.data.AUTOTUNE)
+    view = _viewing(card)
+    views = images.map(
+        lambda batch: view(batch["image"]), num_parallel_calls=tf.data.AUTOTUNE
+    )
     return views.prefetch(tf.data.AUTOTUNE)
 
 
@@ -218,13 +226,19 @@ def preprocessing_of(card: ModelCard) -> PreprocessingConfig:
     )
 
 
-def _viewing(card: ModelCard) -> Callable[[dict[str, tf.Tensor]], tf.Tensor]:
-    """A function from stored images to what the encoder takes of them."""
-    config = preprocessing_of(card)
+def _margin(card: ModelCard) -> int:
+    return unseen_margin(image_size=card.image_size_px, crop_size=card.crop_size_px)
 
-    def view(batch: dict[str, tf.Tensor]) -> tf.Tensor:
+
+def _viewing(card: ModelCard) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from the seen part of images to what the encoder takes of it."""
+    config = dataclasses.replace(
+        preprocessing_of(card), input_size=card.image_size_px - 2 * _margin(card)
+    )
+
+    def view(images: tf.Tensor) -> tf.Tensor:
         return center_view(
-            preprocess_images(batch["image"], config),
+            preprocess_images(images, config),
             crop_size=card.crop_size_px,
             input_size=card.input_size_px,
         )
