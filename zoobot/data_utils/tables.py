@@ -11,7 +11,7 @@ import dataclasses
 import difflib
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,8 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from zoobot.data_utils.columns import is_text, plain
+from zoobot.data_utils.malformed_rows import MalformedRows
+from zoobot.data_utils.parquet_pieces import cut, read_batches
 
 __all__ = [
     "Table",
@@ -29,10 +31,12 @@ __all__ = [
     "as_text",
     "first_rows",
     "most_common",
+    "read_pieces",
     "read_table",
 ]
 
 _MOST_NAMES_SHOWN = 12
+_ROWS = 2048  # of a csv file in memory at once
 _log = logging.getLogger(__name__)
 
 
@@ -76,21 +80,46 @@ def read_table(path: str | Path, *, columns: Sequence[str]) -> Table:
         If the file is missing or damaged, or lacks a column. The message names the
         file, the columns, what was found and similar names.
     """
+    blocks = list(read_pieces(path, columns=columns))
+    malformed = [row for block in blocks for row in block.malformed]
+    joined = pa.concat_tables([block.columns for block in blocks])
+    table = Table(Path(path), joined, malformed)
+    _log.info("read %s: %d rows", path, len(table) + len(malformed))
+    return table
+
+
+def read_pieces(path: str | Path, *, columns: Sequence[str]) -> Iterator[Table]:
+    """Read some columns of a csv or parquet file, some rows at a time.
+
+    Parameters
+    ----------
+    path, columns
+        As in `read_table`.
+
+    Yields
+    ------
+    Table
+        The next rows. The first is empty: it has the types of the columns even if the
+        file has no row. Malformed rows come behind all others.
+
+    Raises
+    ------
+    ValueError
+        As in `read_table`.
+    """
     path = Path(path)
-    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    readers = {".csv": _csv_blocks, ".parquet": _parquet_blocks}
     if path.suffix.lower() not in readers:
         raise ValueError(f"{path}: expected a table that ends in .csv or .parquet")
     if not path.is_file():
         raise ValueError(f"{path}: expected a table, found no such file")
     try:
-        table = readers[path.suffix.lower()](path, list(columns))
+        yield from readers[path.suffix.lower()](path, list(columns))
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         kind = path.suffix.lower().lstrip(".")
         raise ValueError(
             f"{path}: expected a complete {kind} table; {error}"
         ) from error
-    _log.info("read %s: %d rows", path, len(table) + len(table.malformed))
-    return table
 
 
 def as_text(table: Table, column: str) -> pd.Series:
@@ -144,8 +173,11 @@ def first_rows(ids: pd.Series) -> np.ndarray:
     return first[codes] if len(ids) else rows
 
 
-def most_common(kinds: Sequence[str], *, n: int = 5) -> str:
-    """Say in one line which texts are most common and how often each comes."""
+def most_common(kinds: Iterable[str] | Mapping[str, int], *, n: int = 5) -> str:
+    """Say in one line which texts are most common and how often each comes.
+
+    `kinds` are the texts, or how often each comes.
+    """
     counts = Counter(kinds)
     shown = [f"{kind}: {count}" for kind, count in counts.most_common(n)]
     if len(counts) > n:
@@ -153,42 +185,28 @@ def most_common(kinds: Sequence[str], *, n: int = 5) -> str:
     return "; ".join(shown)
 
 
-def _read_csv(path: Path, columns: list[str]) -> Table:
+def _csv_blocks(path: Path, columns: list[str]) -> Iterator[Table]:
     names, has_rows = _csv_header(path)
     _check_columns(path, names, columns)
+    text = pa.schema([(name, pa.string()) for name in columns])
+    yield Table(path, text.empty_table(), [])
     if not has_rows:
-        empty = pa.array([], pa.string())
-        return Table(path, pa.table(dict.fromkeys(columns, empty)), [])
-    malformed: list[tuple[dict[str, str], str]] = []
-    unclosed: list[int] = []
-
-    def keep_malformed(row: pyarrow.csv.InvalidRow) -> str:
-        if "\n" in row.text.rstrip():
-            unclosed.append(row.number)
-            return "skip"
-        fields = next(csv.reader([row.text]), [])
-        problem = f"found {row.actual_columns} fields, expected {row.expected_columns}"
-        known = dict(zip(names, fields, strict=False))
-        malformed.append((known, f"line {row.number}: {problem}"))
-        return "skip"
-
-    content = pyarrow.csv.read_csv(
-        path,
-        # One thread: several would give no line numbers and no fixed order.
-        read_options=pyarrow.csv.ReadOptions(use_threads=False),
-        parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=keep_malformed),
-        convert_options=pyarrow.csv.ConvertOptions(
-            column_types={name: pa.string() for name in columns},
-            include_columns=columns,
-            strings_can_be_null=False,
-        ),
-    )
-    if unclosed:
-        raise ValueError(
-            f"{path}: line {unclosed[0]}: expected the quote that opens in this row to "
-            "close in it; found the end of another row first"
-        )
-    return Table(path, content, malformed)
+        return
+    with MalformedRows(path, names=names, columns=columns) as malformed:
+        with pyarrow.csv.open_csv(
+            path,
+            # One thread: several would give no line numbers and no fixed order.
+            read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=malformed.keep),
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=text, include_columns=columns, strings_can_be_null=False
+            ),
+        ) as batches:
+            tables = (pa.Table.from_batches([batch]) for batch in batches)
+            for rows in cut(tables, size=_ROWS):
+                yield Table(path, rows, [])
+        for some in malformed.blocks():
+            yield Table(path, text.empty_table(), some)
 
 
 def _csv_header(path: Path) -> tuple[list[str], bool]:
@@ -198,9 +216,13 @@ def _csv_header(path: Path) -> tuple[list[str], bool]:
         return names, bool(file.readline())
 
 
-def _read_parquet(path: Path, columns: list[str]) -> Table:
-    _check_columns(path, pq.read_schema(path).names, columns)
-    return Table(path, pq.read_table(path, columns=columns).select(columns), [])
+def _parquet_blocks(path: Path, columns: list[str]) -> Iterator[Table]:
+    schema = pq.read_schema(path)
+    _check_columns(path, schema.names, columns)
+    types = pa.schema([schema.field(name) for name in columns])
+    yield Table(path, types.empty_table(), [])
+    for rows in read_batches(path, columns=columns):
+        yield Table(path, rows, [])
 
 
 def _check_columns(path: Path, found: list[str], expected: list[str]) -> None:

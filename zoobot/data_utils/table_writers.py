@@ -1,0 +1,101 @@
+"""Parquet and csv tables written some rows at a time, whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from zoobot.files import written_whole
+
+__all__ = ["csv_writer", "parquet_writer"]
+
+_ROWS_IN_GROUP = 8192  # that readers can take one at a time
+
+Write = Callable[[pd.DataFrame], None]
+
+
+@contextlib.contextmanager
+def parquet_writer(path: str | Path, *, schema: pa.Schema) -> Iterator[Write]:
+    """Write a parquet table; its file is there when the block ends well.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write.
+    schema : pa.Schema
+        Names and types of the columns.
+
+    Yields
+    ------
+    function
+        Appends rows, of which it takes the columns of the schema.
+    """
+    with (
+        written_whole(path) as beside,
+        pq.ParquetWriter(beside, schema) as writer,
+        _in_groups(writer) as write,
+    ):
+        yield write
+
+
+@contextlib.contextmanager
+def csv_writer(
+    path: str | Path, *, columns: Sequence[str], float_format: str | None = None
+) -> Iterator[Write]:
+    """Write a csv table; its file is there when the block ends well.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write.
+    columns : sequence of str
+        Names of the columns.
+    float_format : str, optional
+        Of numbers, as ``%.5f``.
+
+    Yields
+    ------
+    function
+        Appends rows, of which it takes those columns.
+    """
+    names = list(columns)
+    with (
+        written_whole(path) as beside,
+        beside.open("w", encoding="utf-8", newline="") as file,
+    ):
+        pd.DataFrame(columns=names).to_csv(file, index=False)
+
+        def write(rows: pd.DataFrame) -> None:
+            rows[names].to_csv(
+                file, index=False, header=False, float_format=float_format
+            )
+
+        yield write
+
+
+@contextlib.contextmanager
+def _in_groups(writer: pq.ParquetWriter) -> Iterator[Write]:
+    """Join rows to groups: each group costs memory and time, however few its rows."""
+    waiting: list[pa.Table] = []
+
+    def write(rows: pd.DataFrame) -> None:
+        if not len(rows):
+            return
+        if sum(map(len, waiting)) + len(rows) > _ROWS_IN_GROUP:
+            flush()
+        waiting.append(
+            pa.Table.from_pandas(rows, schema=writer.schema, preserve_index=False)
+        )
+
+    def flush() -> None:
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting), _ROWS_IN_GROUP)
+            waiting.clear()
+
+    yield write
+    flush()
