@@ -120,10 +120,13 @@ def peaks_of_stages(
     run = _Runner(folder, settings)
     _run_catalogs(run, settings)
     if parts_from:
-        for name in ("model", "one.hdf5", "predicted.hdf5"):
+        for name in ("one.tfrecord", "model", "one.hdf5", "predicted.hdf5"):
             (folder / name).symlink_to(parts_from / name)
+        _run_training(run, "another_model")
     else:
-        _run_parts(run)
+        _run_shard(run)
+        _run_training(run, "model")
+        _run_chunk(run)
     large_survey.draw_representations(
         folder / "chunks", folder / "representations", like=folder / "one.hdf5"
     )
@@ -197,20 +200,29 @@ def _run_catalogs(run: _Runner, settings: Settings) -> None:
     )
 
 
-def _run_parts(run: _Runner) -> None:
-    """Write and train on one shard; represent and predict one chunk."""
+def _run_shard(run: _Runner) -> None:
     shard = "shards/train_0.parquet"
     run("measure_images", *_options(galaxies=shard, statistics="one.parquet"))
     run("write_shards", *_options(catalog=shard, shard="one.tfrecord", threads="2"))
-    model = _options(model="model")
+
+
+def _run_training(run: _Runner, model: str) -> None:
+    """Train on one shard as often as the survey has shards."""
+    n_shards = len(run.files("shards/train_*.parquet"))
     run(
         "train",
-        *_options(train_shards="one.tfrecord", val_shards="one.tfrecord"),
-        *_options(schema=SCHEMA, tensorboard="tensorboard", threads="2"),
-        *model,
+        *("--train-shards", *["one.tfrecord"] * n_shards),
+        *_options(val_shards="one.tfrecord", schema=SCHEMA, model=model),
+        *_options(tensorboard="tensorboard", threads="2"),
     )
-    one = _options(chunk="chunks/0.parquet", representations="one.hdf5")
-    run("extract_representations", *one, *model)
+
+
+def _run_chunk(run: _Runner) -> None:
+    """Represent and predict one chunk."""
+    run(
+        "extract_representations",
+        *_options(chunk="chunks/0.parquet", representations="one.hdf5", model="model"),
+    )
     files = _options(representations="one.hdf5", predictions="predicted.hdf5")
     run("predict", *files, "--models", "model")
 

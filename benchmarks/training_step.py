@@ -27,6 +27,7 @@ from zoobot.estimators.devices import use_threads
 from zoobot.schemas import get_schema
 from zoobot.settings.training import Train
 from zoobot.training import train
+from zoobot.training.batch_progress import BatchProgress
 from zoobot.training.compiling import compile_model
 from zoobot.training.losses import get_multiquestion_loss
 
@@ -89,7 +90,11 @@ def loop_beside_steps(args: argparse.Namespace) -> Row:
         seconds = seconds_of_rounds(
             {
                 "loop": lambda: model.fit(
-                    batches, steps_per_epoch=args.steps, shuffle=False, verbose=0
+                    batches,
+                    steps_per_epoch=args.steps,
+                    shuffle=False,
+                    verbose=0,
+                    callbacks=[BatchProgress()],
                 ),
                 "steps": steps_on(model, constant, n_steps=args.steps),
             },

@@ -10,10 +10,11 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-__all__ = ["start_logging", "track"]
+__all__ = ["Progress", "start_logging", "track"]
 
 T = TypeVar("T")
 _SECONDS_BETWEEN_LINES = 10.0
+_log = logging.getLogger("progress")
 
 
 def start_logging() -> None:
@@ -27,12 +28,61 @@ def start_logging() -> None:
     logging.captureWarnings(True)
 
 
+class Progress:
+    """Show how many are done, the rate and the time left.
+
+    On a terminal this is a progress bar; in a log file, a line every ten seconds.
+
+    Parameters
+    ----------
+    total : int
+        How many units there are in all.
+    what : str
+        Name of the units, as ``galaxies``.
+    """
+
+    def __init__(self, total: int, what: str) -> None:
+        self.total = total
+        self.what = what
+        self.done = 0
+        self.start = self.last = time.monotonic()
+        self.bar: tqdm | None = None
+        if sys.stderr.isatty():
+            self.bar = tqdm(total=total, unit=f" {what}", mininterval=0.5)
+
+    def add(self, n_units: int) -> None:
+        """Count so many more; the last batch may not be full."""
+        n_units = min(n_units, self.total - self.done)
+        self.done += n_units
+        if self.bar is not None:
+            self.bar.update(n_units)
+            return
+        now = time.monotonic()
+        if now - self.last > _SECONDS_BETWEEN_LINES:
+            rate = self.done / (now - self.start)
+            _log.info(
+                "%d of %d %s, %.1f a second, %.0f s left",
+                self.done,
+                self.total,
+                self.what,
+                rate,
+                (self.total - self.done) / rate,
+            )
+            self.last = now
+
+    def close(self, *, summary: bool = True) -> None:
+        """End the bar; in a log file, say how long it took, if not told otherwise."""
+        if self.bar is not None:
+            self.bar.close()
+        elif summary:
+            seconds = time.monotonic() - self.start
+            _log.info("%d %s in %.1f s", self.done, self.what, seconds)
+
+
 def track(
     items: Iterable[T], *, total: int, what: str, size: int | Callable[[T], int] = 1
 ) -> Iterator[T]:
     """Yield the items, showing how many are done, the rate and the time left.
-
-    On a terminal this is a progress bar; in a log file, a line every ten seconds.
 
     Parameters
     ----------
@@ -45,26 +95,8 @@ def track(
     size : int or callable
         Units an item stands for, as a batch size, or a function that says it.
     """
-    size_of = size if callable(size) else lambda item: size
-    if sys.stderr.isatty():
-        with tqdm(total=total, unit=f" {what}", mininterval=0.5) as bar:
-            for item in items:
-                yield item
-                bar.update(min(size_of(item), total - bar.n))
-        return
-    log = logging.getLogger("progress")
-    start = last = time.monotonic()
-    done = 0
+    progress = Progress(total, what)
     for item in items:
         yield item
-        done = min(done + size_of(item), total)
-        now = time.monotonic()
-        if now - last > _SECONDS_BETWEEN_LINES:
-            rate = done / (now - start)
-            left = (total - done) / rate
-            log.info(
-                "%d of %d %s, %.1f a second, %.0f s left", done, total, what, rate, left
-            )
-            last = now
-    seconds = time.monotonic() - start
-    log.info("%d %s in %.1f s", done, what, seconds)
+        progress.add(size(item) if callable(size) else size)
+    progress.close()

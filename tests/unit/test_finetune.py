@@ -199,6 +199,7 @@ def test_fit_keeps_the_first_weights_if_training_harms():
         epochs=3,
         patience=3,
         learning_rate=0.1,
+        n_galaxies=len(x),
     )
     for old, new in zip(before, head.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
@@ -231,6 +232,7 @@ def test_fit_keeps_the_best_epoch():
             epochs=6,
             patience=6,
             learning_rate=0.3,
+            n_galaxies=len(x),
         )
     assert len(losses) == 6
     found = head.evaluate(x * 1000, y, verbose=0)

@@ -4,10 +4,13 @@ import logging
 import sys
 import warnings
 
+import keras
+import numpy as np
 import pytest
 
 from zoobot import logs
 from zoobot.logs import start_logging, track
+from zoobot.training.batch_progress import BatchProgress
 
 
 @pytest.mark.parametrize("size", [1, 3])
@@ -66,3 +69,24 @@ def test_start_logging(capsys):
     lines = capsys.readouterr().err
     assert "INFO zoobot.somewhere: read 3 rows" in lines
     assert "UserWarning: careful" in lines
+
+
+@pytest.mark.parametrize(
+    ("n_galaxies", "expected"),
+    [
+        (None, ["1 of 3 batches", "2 of 3 batches", "3 of 3 batches"]),
+        (5, ["1 of 5 galaxies", "3 of 5 galaxies", "5 of 5 galaxies"]),
+    ],
+)
+def test_a_training_shows_its_galaxies(caplog, monkeypatch, n_galaxies, expected):
+    """Those done, in each epoch from the start; the last batch is not full."""
+    caplog.set_level(logging.INFO)
+    clock = iter(range(0, 10000, 11))
+    monkeypatch.setattr(logs.time, "monotonic", lambda: float(next(clock)))
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile(loss="mse")
+    ones = np.ones((5, 1), np.float32)
+    callbacks = [BatchProgress(n_galaxies)]
+    model.fit(ones, ones, batch_size=2, epochs=2, verbose=0, callbacks=callbacks)
+    lines = [message.split(",")[0] for message in caplog.messages if " of " in message]
+    assert lines == expected * 2

@@ -292,6 +292,35 @@ def test_shuffle_mixes_well(catalogue, shard):
     assert abs(np.corrcoef(order, np.arange(len(order)))[0, 1]) < 0.35
 
 
+def test_shards_mix_beyond_the_buffer(catalogue, tmp_path, monkeypatch):
+    """Galaxies of all shards come from the start, in another order each epoch."""
+    monkeypatch.setattr(tfrecord_datasets, "_buffered", lambda size: 8)
+    shards = [
+        write(tmp_path, catalogue[i * 16 : (i + 1) * 16], name=str(i))
+        for i in range(8)
+    ]
+    shard_of = {id_str: i // 16 for i, id_str in enumerate(catalogue["id_str"][:128])}
+
+    def order(seed: int) -> list[str]:
+        return ids_in(
+            tfrecord_datasets.get_dataset(shards, [], 16, shuffle=True, seed=seed)
+        )
+
+    first, second = order(0), order(1)
+    assert sorted(first) == sorted(second) == sorted(shard_of)
+    assert first != second
+    for found in (first, second):
+        # One after another, the first 32 would be of two shards.
+        assert len({shard_of[id_str] for id_str in found[:32]}) == 8
+
+
+def test_buffer_is_bounded_in_bytes():
+    """Half a GiB of images at most, unless these are few, and no more than help."""
+    assert tfrecord_datasets._buffered(300) * 300 * 300 * 3 <= 2**29
+    assert tfrecord_datasets._buffered(8) == 16_384
+    assert tfrecord_datasets._buffered(2000) == 1024
+
+
 def test_shuffled_galaxies_keep_their_images(catalogue, shard):
     """Image, id and votes of a galaxy stay together."""
     dataset = tfrecord_datasets.get_dataset([shard], COLUMNS, 16, shuffle=True, seed=3)

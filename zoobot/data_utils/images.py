@@ -54,13 +54,7 @@ def load_image(path: str | Path, *, size_px: int, margin_px: int = 0) -> np.ndar
         image = _as_rgb(_decode(path))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
-    image = _central_square(image)
-    margin = margin_px * image.width / size_px
-    box = (margin, margin, image.width - margin, image.width - margin)
-    side = size_px - 2 * margin_px
-    if image.width == size_px:
-        return np.array(image.crop(tuple(map(int, box))) if margin_px else image)
-    return np.array(image.resize((side, side), Image.Resampling.BILINEAR, box=box))
+    return np.array(_resized(_central_square(image), size_px, margin_px))
 
 
 def check_image(path: str | Path) -> str | None:
@@ -168,3 +162,15 @@ def _central_square(image: Image.Image) -> Image.Image:
         return image
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side))
+
+
+def _resized(image: Image.Image, size: int, margin: int) -> Image.Image:
+    """A square image resized, without the margin."""
+    side = size - 2 * margin
+    if image.width == size:
+        kept = (margin, margin, size - margin, size - margin)
+        return image.crop(kept) if margin else image
+    first = margin * image.width / size
+    last = image.width - first
+    box = (first, first, last, last)
+    return image.resize((side, side), Image.Resampling.BILINEAR, box=box)

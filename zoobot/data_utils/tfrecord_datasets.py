@@ -11,6 +11,8 @@ import tensorflow as tf
 __all__ = ["get_dataset", "read_columns", "shard_image_size"]
 
 _BANDS = 3
+_BUFFER_BYTES = 2**29
+_SHARDS_AT_ONCE = 16
 
 
 def get_dataset(
@@ -51,22 +53,39 @@ def get_dataset(
         If there is no shard, or a file is no shard.
     """
     size = shard_image_size(records) if image_size is None else image_size
-    dataset = tf.data.TFRecordDataset([str(path) for path in records])
+    paths = [str(path) for path in records]
     if shuffle:
-        dataset = _shuffled(dataset, seed)
+        dataset = _shuffled(paths, seed=seed, n_buffered=_buffered(size))
+    else:
+        dataset = tf.data.TFRecordDataset(paths)
     return dataset.batch(batch_size).map(
         lambda serialized: _parse(serialized, columns_to_save, size),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
 
 
-def _shuffled(dataset: tf.data.Dataset, seed: int | tf.Tensor) -> tf.data.Dataset:
+def _buffered(size: int) -> int:
+    """Galaxies to choose from at random: as many as some memory holds."""
+    return min(16_384, max(1024, _BUFFER_BYTES // (size * size * _BANDS)))
+
+
+def _shuffled(
+    paths: list[str], *, seed: int | tf.Tensor, n_buffered: int
+) -> tf.data.Dataset:
+    """Encoded records: shards in random order, many at once, and a shuffling buffer."""
+
     def shuffle(seed: tf.Tensor) -> tf.data.Dataset:
         # TensorFlow mixes in the seed of the whole process, and fails if that is 0.
         tf.compat.v1.get_default_graph().seed = 1
-        # Encoded records, not decoded images, wait in the buffer: enough for the whole
-        # of a small survey, a good mixture of a large one.
-        return dataset.shuffle(16_384, seed=seed, reshuffle_each_iteration=False)
+        shards = tf.data.Dataset.from_tensor_slices(paths).shuffle(
+            len(paths), seed=seed, reshuffle_each_iteration=False
+        )
+        # Catalogues are sorted, by position or by survey. The buffer mixes the whole of
+        # a small survey; of a large one it holds too little, so that shards mix, too.
+        galaxies = shards.interleave(
+            tf.data.TFRecordDataset, cycle_length=_SHARDS_AT_ONCE
+        )
+        return galaxies.shuffle(n_buffered, seed=seed, reshuffle_each_iteration=False)
 
     return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffle)
 

@@ -19,6 +19,7 @@ import tensorflow as tf
 from zoobot.estimators.define_model import get_binary_head
 from zoobot.estimators.model_card import ModelCard
 from zoobot.settings.rings import FinetuneRings
+from zoobot.training.batch_progress import BatchProgress
 from zoobot.training.compiling import compile_model
 from zoobot.training.finetune_views import (
     balancing_weights,
@@ -118,6 +119,7 @@ def train_head(
         epochs=settings.epochs,
         patience=settings.patience,
         learning_rate=settings.learning_rate,
+        n_galaxies=len(rows),
     )
     return head
 
@@ -158,6 +160,7 @@ def train_encoder(
         epochs=settings.unfreeze_epochs,
         patience=settings.unfreeze_epochs,
         learning_rate=settings.unfreeze_learning_rate,
+        n_galaxies=len(rows),
         steps_per_epoch=-(-len(rows) // settings.batch_size),
     )
 
@@ -225,6 +228,7 @@ def _fit(
     epochs: int,
     patience: int,
     learning_rate: float,
+    n_galaxies: int,
     steps_per_epoch: int | None = None,
 ) -> None:
     """Train, keeping the weights with the lowest validation loss: first or later.
@@ -258,7 +262,11 @@ def _fit(
         steps_per_epoch=steps_per_epoch,
         shuffle=False,
         verbose=0,
-        callbacks=[Keep(), keras.callbacks.EarlyStopping(patience=patience)],
+        callbacks=[
+            BatchProgress(n_galaxies),
+            Keep(),
+            keras.callbacks.EarlyStopping(patience=patience),
+        ],
     )
     model.set_weights(best["weights"])
     log.info("validation loss %.4f before, %.4f after", before, best["loss"])

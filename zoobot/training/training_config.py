@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoobot.training.batch_progress import BatchProgress
+
 __all__ = ["TrainConfig", "train_estimator"]
 
 log = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ def train_estimator(
     steps_per_epoch : int, optional
         Batches in an epoch, if `train_dataset` runs over several epochs.
     n_galaxies : int, optional
-        Galaxies in an epoch, to log how many are trained on in a second.
+        Galaxies in an epoch, to show progress and to log how many a second.
 
     Returns
     -------
@@ -87,6 +89,7 @@ def train_estimator(
             keras.callbacks.EarlyStopping(
                 patience=train_config.patience, restore_best_weights=True
             ),
+            BatchProgress(n_galaxies),
             _EpochLines(train_config.epochs, n_galaxies),
             keras.callbacks.CSVLogger(str(folder / "history.csv")),
             keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
