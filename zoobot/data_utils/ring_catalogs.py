@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from zoobot.data_utils.columns import as_flags, as_fractions
+from zoobot.data_utils.parquet_pieces import read_batches
+from zoobot.data_utils.repeated_ids import IdHashes, Repeats
 from zoobot.data_utils.splits import part_of
-from zoobot.data_utils.tables import Table, as_ids, first_rows, most_common, read_table
-from zoobot.files import written_whole
+from zoobot.data_utils.table_writers import csv_writer
+from zoobot.data_utils.tables import Table, as_ids, most_common, read_pieces
 from zoobot.settings.rings import PrepareRingCatalog
 
 __all__ = ["prepare_ring_catalog"]
@@ -76,31 +79,58 @@ def prepare_ring_catalog(
     ValueError
         If a table lacks a column, or a part lacks rings or galaxies without.
     """
-    rows = pd.concat(
-        [_read(Path(data_folder) / path, settings) for path in settings.catalogs],
-        ignore_index=True,
-    )
-    locations = _survey_locations(survey)
-    _reject_duplicates(rows)
-    _reject_unknown(rows, locations)
-    good = rows[rows["reason"] == ""]
-    bad = rows[rows["reason"] != ""]
-    parts = [part_of(one, train=train, val=val, seed=seed) for one in good["id_str"]]
-    chosen = pd.DataFrame(
-        {
-            "id_str": good["id_str"],
-            "file_loc": good["id_str"].map(locations),
-            "ring": good["ring"],
-            "part": pd.Series(parts, index=good.index, dtype="str"),
-        }
-    )
-    _check_totals(len(rows), chosen, bad)
-    _check_classes(chosen, bad)
-    _write_csv(chosen, catalog)
-    _write_csv(bad[["id_str", "reason"]], rejected)
+    paths = [Path(data_folder) / path for path in settings.catalogs]
+    hashes, passed = _read_ids(paths, settings)
+    locations = _survey_locations(survey, of=passed)
+    repeats = hashes.repeats()
+    kinds: Counter[str] = Counter()
+    good = []
+    start = 0
+    with csv_writer(rejected, columns=["id_str", "reason"]) as write_rejected:
+        for rows in _read_all(paths, settings):
+            _reject_repeats(rows, repeats.within(start, n_rows=len(rows)))
+            _reject_unknown(rows, locations)
+            is_good = rows["reason"] == ""
+            good.append(rows.loc[is_good, ["id_str", "ring"]])
+            write_rejected(rows[~is_good])
+            kinds.update(rows["kind"][~is_good])
+            start += len(rows)
+        chosen = pd.concat(good, ignore_index=True)
+        chosen.insert(1, "file_loc", chosen["id_str"].map(locations))
+        chosen["part"] = [
+            part_of(one, train=train, val=val, seed=seed) for one in chosen["id_str"]
+        ]
+        _check_totals(len(hashes), chosen, kinds)
+        _check_classes(chosen, kinds)
+    with csv_writer(catalog, columns=list(chosen)) as write_chosen:
+        write_chosen(chosen)
+    _log.info("wrote %d rows to %s", len(chosen), catalog)
+    _log.info("wrote %d rows to %s", kinds.total(), rejected)
 
 
-def _read(path: Path, settings: PrepareRingCatalog) -> pd.DataFrame:
+def _read_ids(
+    paths: list[Path], settings: PrepareRingCatalog
+) -> tuple[IdHashes, set[str]]:
+    """Go over all tables once: hashes of all ids, and the ids that pass the cuts."""
+    hashes = IdHashes()
+    passed: set[str] = set()
+    for path in paths:
+        start = len(hashes)
+        for rows in _read(path, settings):
+            hashes.add(rows["id_str"])
+            passed.update(rows["id_str"][rows["reason"] == ""])
+        _log.info("read %s: %d rows", path, len(hashes) - start)
+    return hashes, passed
+
+
+def _read_all(
+    paths: list[Path], settings: PrepareRingCatalog
+) -> Iterator[pd.DataFrame]:
+    for path in paths:
+        yield from _read(path, settings)
+
+
+def _read(path: Path, settings: PrepareRingCatalog) -> Iterator[pd.DataFrame]:
     """Read one table: id_str, ring, and reason and kind where a row fails a cut."""
     cuts = [
         _Cut(_FEATURED, settings.featured_fraction_min),
@@ -108,20 +138,32 @@ def _read(path: Path, settings: PrepareRingCatalog) -> pd.DataFrame:
     ]
     if settings.kind == "basic":
         cuts.append(_Cut(_NO_SPIRAL, settings.no_spiral_fraction_min))
-    label = _RING if settings.kind == "basic" else _RING_FRACTION
-    columns = ["id_str", *(cut.column for cut in cuts), label]
-    table = read_table(path, columns=columns)
+    columns = ["id_str", *(cut.column for cut in cuts), _label(settings)]
+    for table in read_pieces(path, columns=columns):
+        yield _judged(table, cuts, settings)
+        yield _malformed(table)
+
+
+def _judged(
+    table: Table, cuts: list[_Cut], settings: PrepareRingCatalog
+) -> pd.DataFrame:
+    """Rows with the number of fields of the header."""
     ids, reasons = as_ids(table)
     kinds = np.where(reasons != "", "id_str is no id", "").astype(object)
     for cut in cuts:
         _note(reasons, kinds, _failed_cut(table, cut), kind=f"{cut.column} is too low")
+    label = _label(settings)
     if settings.kind == "basic":
-        ring, problems = as_flags(table[_RING], _RING)
+        ring, problems = as_flags(table[label], label)
     else:
         ring, problems = _rings_by_fraction(table, settings)
     _note(reasons, kinds, problems, kind=f"{label} says neither ring nor none")
-    rows = {"id_str": ids, "ring": ring, "kind": kinds, "reason": reasons}
-    return pd.concat([pd.DataFrame(rows), _malformed(table)], ignore_index=True)
+    return pd.DataFrame({"id_str": ids, "ring": ring, "kind": kinds, "reason": reasons})
+
+
+def _label(settings: PrepareRingCatalog) -> str:
+    """Column that says which galaxies are rings."""
+    return _RING if settings.kind == "basic" else _RING_FRACTION
 
 
 def _malformed(table: Table) -> pd.DataFrame:
@@ -171,16 +213,21 @@ def _rings_by_fraction(
     return (fractions > above).astype(np.int64), problems
 
 
-def _survey_locations(survey: Sequence[str | Path]) -> pd.Series:
-    """Image of each of the survey's galaxies, file_loc by id_str."""
-    columns = ["id_str", "file_loc"]
-    galaxies = pd.concat([pd.read_parquet(path, columns=columns) for path in survey])
-    _log.info("read %d galaxies of the survey", len(galaxies))
-    return galaxies.set_index("id_str")["file_loc"]
+def _survey_locations(survey: Sequence[str | Path], *, of: set[str]) -> dict[str, str]:
+    """Image of each galaxy of the survey that is asked for, by id_str."""
+    locations = {}
+    n_galaxies = 0
+    for path in survey:
+        for table in read_batches(path, columns=["id_str", "file_loc"]):
+            galaxies = zip(*(column.to_pylist() for column in table), strict=True)
+            locations |= {one: location for one, location in galaxies if one in of}
+            n_galaxies += len(table)
+    _log.info("read %d galaxies of the survey", n_galaxies)
+    return locations
 
 
-def _reject_duplicates(rows: pd.DataFrame) -> None:
-    again = (first_rows(rows["id_str"]) < np.arange(len(rows))) & (rows["reason"] == "")
+def _reject_repeats(rows: pd.DataFrame, repeats: Repeats) -> None:
+    again = np.isin(np.arange(len(rows)), repeats.rows) & (rows["reason"] == "")
     rows.loc[again, "kind"] = "id_str repeats"
     rows.loc[again, "reason"] = [
         f"id_str: {galaxy!r} stands already in an earlier row, expected each id once"
@@ -188,8 +235,9 @@ def _reject_duplicates(rows: pd.DataFrame) -> None:
     ]
 
 
-def _reject_unknown(rows: pd.DataFrame, locations: pd.Series) -> None:
-    unknown = ~rows["id_str"].isin(locations.index) & (rows["reason"] == "")
+def _reject_unknown(rows: pd.DataFrame, locations: Mapping[str, str]) -> None:
+    is_known = [galaxy in locations for galaxy in rows["id_str"]]
+    unknown = ~np.array(is_known, dtype=bool) & (rows["reason"] == "")
     rows.loc[unknown, "kind"] = "not in the survey"
     rows.loc[unknown, "reason"] = [
         f"id_str: {galaxy!r} is not in the survey, expected one of its galaxies"
@@ -197,22 +245,23 @@ def _reject_unknown(rows: pd.DataFrame, locations: pd.Series) -> None:
     ]
 
 
-def _check_totals(n_rows: int, chosen: pd.DataFrame, bad: pd.DataFrame) -> None:
+def _check_totals(n_rows: int, chosen: pd.DataFrame, rejected: Counter[str]) -> None:
     n_rings = int(chosen["ring"].sum())
+    n_rejected = rejected.total()
     _log.info(
         "%d rows in = %d rings + %d without + %d rejected",
-        *(n_rows, n_rings, len(chosen) - n_rings, len(bad)),
+        *(n_rows, n_rings, len(chosen) - n_rings, n_rejected),
     )
-    if len(bad):
-        _log.info("rejected: %s", most_common(bad["kind"], n=10))
-    if len(chosen) + len(bad) != n_rows:
+    if rejected:
+        _log.info("rejected: %s", most_common(rejected, n=10))
+    if len(chosen) + n_rejected != n_rows:
         raise ValueError(
             f"rows: found {n_rows} in the tables, but {len(chosen)} chosen + "
-            f"{len(bad)} rejected; expected them to agree"
+            f"{n_rejected} rejected; expected them to agree"
         )
 
 
-def _check_classes(chosen: pd.DataFrame, bad: pd.DataFrame) -> None:
+def _check_classes(chosen: pd.DataFrame, rejected: Counter[str]) -> None:
     counts = {
         (part, ring): int(((chosen["part"] == part) & (chosen["ring"] == ring)).sum())
         for part in ("train", "val", "test")
@@ -225,12 +274,6 @@ def _check_classes(chosen: pd.DataFrame, bad: pd.DataFrame) -> None:
         )
         raise ValueError(
             f"prepare_ring_catalog: found {found}; expected both kinds in every part. "
-            f"{len(bad)} rows were rejected ({most_common(bad['kind'])}): loosen the "
-            "cuts, or add galaxies"
+            f"{rejected.total()} rows were rejected ({most_common(rejected)}): loosen "
+            "the cuts, or add galaxies"
         )
-
-
-def _write_csv(table: pd.DataFrame, path: str | Path) -> None:
-    with written_whole(path) as beside:
-        table.to_csv(beside, index=False)
-    _log.info("wrote %d rows to %s", len(table), path)
