@@ -2,12 +2,18 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from zoobot.data_utils import parquet_pieces, ring_tables
 from zoobot.data_utils.ring_tables import summarise_rings
 
 
-def test_most_likely_rings_first(tmp_path):
-    """All galaxies once; equal probabilities in the order of their ids."""
+@pytest.mark.parametrize("rows_in_pass", [1, 3, 7, 1000])
+def test_most_likely_rings_first(tmp_path, monkeypatch, rows_in_pass):
+    """All galaxies once, however few are in memory; equal ones in order of ids."""
+    monkeypatch.setattr(ring_tables, "_ROWS_IN_PASS", rows_in_pass)
+    monkeypatch.setattr(ring_tables, "_ROWS_TO_WRITE", 4)
+    monkeypatch.setattr(parquet_pieces, "_ROWS", 8)
     rng = np.random.default_rng(0)
     ids = [f"{i:03d}" for i in range(60)]
     probability = np.round(rng.random(60), 1).astype(np.float32)
@@ -35,3 +41,24 @@ def test_most_likely_rings_first(tmp_path):
     np.testing.assert_allclose(
         text["ring_probability"], found["ring_probability"], rtol=0, atol=5.1e-6
     )
+
+
+def test_no_galaxy(tmp_path):
+    """Tables without rows give a table without rows."""
+    columns = {"id_str": pd.Series([], dtype="str"), "ring_probability": np.float32([])}
+    pd.DataFrame(columns).to_parquet(tmp_path / "0.parquet")
+    parquet, csv = tmp_path / "rings.parquet", tmp_path / "rings.csv"
+    summarise_rings([tmp_path / "0.parquet"], parquet=parquet, csv=csv)
+    assert pd.read_parquet(parquet).shape == (0, 2)
+    assert csv.read_text() == "id_str,ring_probability\n"
+
+
+def test_galaxies_without_probability_come_last(tmp_path):
+    """NaN is less than any probability."""
+    table = pd.DataFrame(
+        {"id_str": list("abcd"), "ring_probability": np.float32([np.nan, 0, np.nan, 1])}
+    )
+    table.to_parquet(tmp_path / "0.parquet")
+    parquet, csv = tmp_path / "rings.parquet", tmp_path / "rings.csv"
+    summarise_rings([tmp_path / "0.parquet"], parquet=parquet, csv=csv)
+    assert list(pd.read_parquet(parquet)["id_str"]) == list("dbac")

@@ -215,7 +215,7 @@ def _rings_by_fraction(
 
 def _survey_locations(survey: Sequence[str | Path], *, of: set[str]) -> dict[str, str]:
     """Image of each galaxy of the survey that is asked for, by id_str."""
-    locations = {}
+    locations: dict[str, str] = {}
     n_galaxies = 0
     for path in survey:
         for table in read_batches(path, columns=["id_str", "file_loc"]):

@@ -37,6 +37,8 @@ __all__ = [
 
 _MOST_NAMES_SHOWN = 12
 _ROWS = 2048  # of a csv file in memory at once
+# The reader holds many blocks ahead. A block holds a row at least.
+_BYTES_IN_CSV_BLOCK = 2**16
 _log = logging.getLogger(__name__)
 
 
@@ -196,7 +198,9 @@ def _csv_blocks(path: Path, columns: list[str]) -> Iterator[Table]:
         with pyarrow.csv.open_csv(
             path,
             # One thread: several would give no line numbers and no fixed order.
-            read_options=pyarrow.csv.ReadOptions(use_threads=False),
+            read_options=pyarrow.csv.ReadOptions(
+                use_threads=False, block_size=_BYTES_IN_CSV_BLOCK
+            ),
             parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=malformed.keep),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=text, include_columns=columns, strings_can_be_null=False
