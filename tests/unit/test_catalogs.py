@@ -11,7 +11,14 @@ import pytest
 from PIL import Image
 
 from workflow_scripts import prepare_catalog as script
-from zoobot.data_utils import catalogs
+from zoobot.data_utils import (
+    catalog_sources,
+    catalogs,
+    malformed_rows,
+    parquet_pieces,
+    table_writers,
+    tables,
+)
 from zoobot.data_utils.columns import as_flags, as_fractions, as_votes
 from zoobot.data_utils.tables import first_rows, most_common, read_table
 from zoobot.schemas import Schema
@@ -387,3 +394,96 @@ def test_csv_columns_are_found_by_name(tmp_path):
     (tmp_path / "t.csv").write_text(text, encoding="utf-8", newline="")
     table = read_table(tmp_path / "t.csv", columns=["id_str", "file_loc"])
     assert table.columns.to_pydict() == {"id_str": [" 01 "], "file_loc": ["x.png"]}
+
+
+def dirty_sources(folder):
+    """Write two labelled tables, one without votes, and a folder, all with bad rows."""
+    rng = np.random.default_rng(5)
+    names = [f"{i}.png" for i in range(12)]
+    draw_images(folder / "images", names)
+    files = [f"images/{name}" for name in names] + ["gone.png", ""]
+    for name, n_votes in (("a.csv", 4), ("b.csv", 4), ("u.csv", 0)):
+        rows = []
+        for _ in range(40):
+            galaxy = "" if rng.random() < 0.05 else f"g{rng.integers(60)}"
+            votes = rng.integers(-1, 9, n_votes) * (rng.random() < 0.8)
+            rows.append([galaxy, rng.choice(files), *votes])
+            if rng.random() < 0.2:
+                rows[-1] = rows[-1][:1]  # too few fields
+        write_csv(folder / name, rows, columns=COLUMNS[: 2 + n_votes])
+    frame = pd.read_csv(folder / "u.csv", dtype=str, on_bad_lines="skip")
+    frame.fillna("").to_parquet(folder / "u.parquet")
+    draw_images(folder / "folder", ["g1.png", "h1.png", "h2.jpg", "h3.jpeg", "h1.jpg"])
+    return {
+        "labelled": ["a.csv", "b.csv"],
+        "unlabelled": ["u.csv", "u.parquet"],
+        "images": ["folder"],
+    }
+
+
+def test_blocks_change_nothing(tmp_path, monkeypatch):
+    """Whether three rows are read at a time or all of them, the files are the same."""
+    sources = dirty_sources(tmp_path)
+    whole = prepare(tmp_path, **sources)
+    for module in (tables, parquet_pieces, malformed_rows):
+        monkeypatch.setattr(module, "_ROWS", 3)
+    monkeypatch.setattr(catalog_sources, "_FILES_AT_A_TIME", 3)
+    monkeypatch.setattr(catalogs, "_IMAGES_IN_TASK", 2)
+    monkeypatch.setattr(table_writers, "_ROWS_IN_GROUP", 7)
+    blocks = prepare(tmp_path, **sources)
+    for name in ("labelled", "unlabelled", "rejected"):
+        one, other = getattr(whole, name), getattr(blocks, name)
+        assert len(one) > 3
+        pd.testing.assert_frame_equal(one, other)
+
+
+def test_the_first_row_with_an_id_counts_even_if_it_is_bad(tmp_path, monkeypatch):
+    """A later row repeats it, in another block and in another source."""
+    for module in (tables, parquet_pieces):
+        monkeypatch.setattr(module, "_ROWS", 2)
+    draw_images(tmp_path, ["a.png"])
+    rows = [["votes", "a.png", -1, 0, 0, 0], ["image", "gone.png", 1, 0, 0, 0]]
+    rows += [["good", "a.png", 1, 0, 0, 0]] * 3
+    rows += [["short", "a.png"], ["votes", "a.png", 1, 0, 0, 0]]
+    rows += [["short", "a.png", 1, 0, 0, 0]]
+    write_csv(tmp_path / "l.csv", rows)
+    pd.DataFrame(
+        {"id_str": ["image", "new", "votes", "new"], "file_loc": "a.png"}
+    ).to_parquet(tmp_path / "u.parquet")
+    result = prepare(tmp_path, labelled=["l.csv"], unlabelled=["u.parquet"])
+    # Malformed rows come behind all others of their table.
+    assert list(result.labelled["id_str"]) == ["good", "short"]
+    assert list(result.unlabelled["id_str"]) == ["new"]
+    expected = [
+        ("votes", "shape_round: found"),
+        ("image", "file_loc: file does not exist"),
+        ("good", f"id_str: 'good' stands already in {tmp_path / 'l.csv'}"),
+        ("good", f"id_str: 'good' stands already in {tmp_path / 'l.csv'}"),
+        ("votes", f"id_str: 'votes' stands already in {tmp_path / 'l.csv'}"),
+        ("short", f"{tmp_path / 'l.csv'}: line 7: found 2 fields"),
+        ("image", f"id_str: 'image' stands already in {tmp_path / 'l.csv'}"),
+        ("votes", f"id_str: 'votes' stands already in {tmp_path / 'l.csv'}"),
+        ("new", f"id_str: 'new' stands already in {tmp_path / 'u.parquet'}"),
+    ]
+    assert len(result.rejected) == len(expected)
+    for found, (galaxy, start) in zip(
+        result.rejected.itertuples(), expected, strict=True
+    ):
+        assert found.id_str == galaxy
+        assert found.reason.startswith(start)
+
+
+def test_a_damaged_table_stops_the_stage_before_any_image(tmp_path, monkeypatch):
+    """The last row of the last table is found bad first; nothing is left."""
+
+    def no_image(path):
+        raise AssertionError(f"{path}: decoded before the tables were read")
+
+    monkeypatch.setattr(catalogs, "check_image", no_image)
+    draw_images(tmp_path, ["a.png"])
+    write_csv(tmp_path / "l.csv", [["a", "a.png", 1, 0, 0, 0]])
+    rows = "".join(f"{i},a.png\n" for i in range(20_000))
+    (tmp_path / "u.csv").write_text(f'id_str,file_loc\n{rows}"b,a.png\nc,a.png\n')
+    with pytest.raises(ValueError, match=r"line 20002: .*quote"):
+        prepare(tmp_path, labelled=["l.csv"], unlabelled=["u.csv"])
+    assert not (tmp_path / "out").exists()
