@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from workflow_scripts import prepare_ring_catalog as script
+from zoobot.data_utils import malformed_rows, parquet_pieces, tables
 from zoobot.data_utils.ring_catalogs import prepare_ring_catalog
 from zoobot.data_utils.splits import assign_parts
 from zoobot.settings.catalog import SplitCatalog
@@ -188,3 +189,40 @@ def test_both_kinds_in_every_part(tmp_path, ring):
     with pytest.raises(ValueError, match=rf"found train: {found}; val: {found}; test"):
         prepare(tmp_path, table)
     assert not (tmp_path / "catalog.csv").exists()
+
+
+def test_blocks_and_tables_change_nothing(tmp_path, monkeypatch):
+    """Few rows at a time, from two tables: the same as all rows from one."""
+    table = survey_table(n=3000)
+    table["id_str"] = (
+        table["id_str"].sample(frac=1, replace=True, random_state=0).values
+    )
+    survey = table["id_str"].drop_duplicates()[50:]
+    chosen, rejected = prepare(tmp_path, table, survey=survey)
+    kinds = ("stands already", "not in the survey", "expected above")
+    assert all(rejected["reason"].str.contains(kind).any() for kind in kinds)
+    for module in (tables, parquet_pieces, malformed_rows):
+        monkeypatch.setattr(module, "_ROWS", 70)
+    table[:1000].to_csv(tmp_path / "one.csv", index=False)
+    table[1000:].to_csv(tmp_path / "other.csv", index=False)
+    prepare_ring_catalog(
+        PrepareRingCatalog(catalogs=["one.csv", "other.csv"], kind="advanced", **CUTS),
+        survey=[tmp_path / "labelled.parquet", tmp_path / "unlabelled.parquet"],
+        data_folder=tmp_path,
+        catalog=tmp_path / "catalog.csv",
+        rejected=tmp_path / "rejected.csv",
+        **SPLIT,
+    )
+    for found, expected in zip(read(tmp_path), (chosen, rejected), strict=True):
+        pd.testing.assert_frame_equal(found, expected)
+
+
+def test_a_row_that_fails_a_cut_is_the_first_with_its_id(tmp_path):
+    """A later row repeats it, though it would pass."""
+    table = sure_table()
+    bad = table[table["id_str"] == "00003"].assign(**{FEATURED: 0.1})
+    chosen, rejected = prepare(tmp_path, pd.concat([bad, table]))
+    assert "00003" not in set(chosen["id_str"])
+    assert list(rejected["id_str"]) == ["00003", "00003"]
+    assert rejected["reason"][0].startswith(FEATURED)
+    assert "stands already" in rejected["reason"][1]
