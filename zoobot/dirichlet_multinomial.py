@@ -90,7 +90,9 @@ def fit_constant_concentrations(votes: np.ndarray, *, schema: Schema) -> np.ndar
     ValueError
         If the shape does not fit the schema, or a vote is negative or not finite.
     """
-    counts = _over_answers("votes", votes, schema)
+    # Not as floats: of many galaxies they would take several times the memory.
+    counts = np.asarray(votes)
+    _check_last_axis("votes", counts, schema)
     if counts.ndim != 2:
         raise ValueError(
             f"votes: found shape {counts.shape}, expected (n_galaxies, n_answers)"
@@ -129,13 +131,14 @@ def sum_by_question(
 
 
 def _fit_question(counts: np.ndarray) -> np.ndarray:
-    counts = counts[counts.sum(axis=1) > 0]
+    counts = counts[counts.any(axis=1)]
     n_answers = counts.shape[1]
     if not len(counts):
         return np.ones(n_answers)
     # Counts repeat: a sum over distinct values costs the same for any number of rows.
     per_answer = [np.unique(column, return_counts=True) for column in counts.T]
-    per_galaxy = np.unique(counts.sum(axis=1), return_counts=True)
+    totals = counts.sum(axis=1, dtype=np.float64)
+    per_galaxy = np.unique(totals, return_counts=True)
     n_galaxies = len(counts)
 
     def loss_and_gradient(log_alpha: np.ndarray) -> tuple[float, np.ndarray]:
@@ -151,7 +154,8 @@ def _fit_question(counts: np.ndarray) -> np.ndarray:
         loss = (total_value - sum(values)) / n_galaxies
         return loss, alpha * (total_slope - np.array(slopes)) / n_galaxies
 
-    fractions = (counts.sum(axis=0) + 0.5) / (counts.sum() + 0.5 * n_answers)
+    of_answers = counts.sum(axis=0, dtype=np.float64)
+    fractions = (of_answers + 0.5) / (of_answers.sum() + 0.5 * n_answers)
     start = np.clip(_START_TOTAL * fractions, LOWEST_CONCENTRATION, None)
     bounds = np.log([LOWEST_CONCENTRATION, HIGHEST_CONCENTRATION])
     best = minimize(
@@ -177,9 +181,13 @@ def _rising(
 
 def _over_answers(name: str, values: np.ndarray, schema: Schema) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
+    _check_last_axis(name, values, schema)
+    return values
+
+
+def _check_last_axis(name: str, values: np.ndarray, schema: Schema) -> None:
     if values.ndim == 0 or values.shape[-1] != len(schema.label_cols):
         raise ValueError(
             f"{name}: found shape {values.shape}, expected a last axis of "
             f"{len(schema.label_cols)}, the answers of schema {schema.name}"
         )
-    return values

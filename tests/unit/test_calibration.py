@@ -17,8 +17,8 @@ from scipy import stats
 from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.demo import population, volunteers
 from zoobot.dirichlet_multinomial import fit_constant_concentrations
-from zoobot.evaluation import calibration_figures
-from zoobot.evaluation.calibration import Calibration, calibrate, calibrate_arrays
+from zoobot.evaluation import calibration_figures, matching
+from zoobot.evaluation.calibration import Calibration, calibrate
 from zoobot.predictions.predicted_votes import log_probability
 from zoobot.schemas import Schema, get_schema
 
@@ -67,9 +67,10 @@ def tables_of(
         "n_resamples": 20,
         "seed": 7,
     }
-    return calibrate_arrays(
-        votes, concentrations=alpha, schema=schema, **(options | changes)
-    )
+    ids = [str(i) for i in range(len(votes))]
+    catalog = pd.DataFrame(votes, columns=schema.label_cols).assign(id_str=ids)
+    rows = GalaxyRows(alpha, ids, schema.label_cols, {})
+    return calibrate(rows, catalog, schema, **(options | changes))
 
 
 def standard_errors(coverage: pd.DataFrame) -> pd.Series:
@@ -288,6 +289,19 @@ def test_predictions_and_votes_of_the_same_galaxy() -> None:
     pd.testing.assert_frame_equal(found.reliability, expected.reliability)
     with pytest.raises(ValueError, match="no prediction"):
         calibrate(rows, catalog.assign(id_str=lambda t: t["id_str"] + "x"), TREE)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_blocks_do_not_matter(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same draws, and the same tables but for the order of sums."""
+    alpha, votes = draw_from_mixture(300)
+    expected = tables_of(alpha, votes, schema=TREE)
+    monkeypatch.setattr(matching, "_GALAXIES_IN_BLOCK", size)
+    found = tables_of(alpha, votes, schema=TREE)
+    for name in ("coverage", "pit", "reliability", "calibration_error"):
+        pd.testing.assert_frame_equal(
+            getattr(found, name), getattr(expected, name), rtol=0, atol=1e-9
+        )
 
 
 def real_counts() -> tuple[Schema, np.ndarray, np.ndarray]:

@@ -14,9 +14,9 @@ from workflow_scripts import evaluate as script
 from zoobot.data_utils import hdf5
 from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.dirichlet_multinomial import fit_constant_concentrations
-from zoobot.evaluation import metrics
+from zoobot.evaluation import matching, metrics
 from zoobot.evaluation.agreement import Evaluation, evaluate
-from zoobot.predictions.stored_predictions import read_galaxies
+from zoobot.predictions.stored_predictions import find_galaxies
 from zoobot.predictions.vote_fractions import mean_fractions
 from zoobot.schemas import Schema
 
@@ -501,16 +501,37 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         run(options)
 
 
-def test_read_galaxies_keeps_those_asked_for(tmp_path: Path) -> None:
-    """In the files' order, with their values; ids that no file has are no error."""
+def test_galaxies_are_found_and_read_when_asked_for(tmp_path: Path) -> None:
+    """In the order asked for, with their values; ids that no file has are no error."""
     values = np.arange(1, 1 + 6 * 8 * 2, dtype=np.float32).reshape(6, 8, 2)
     paths = [
         write_predictions(tmp_path / "1.hdf5", ids=list("abc"), values=values[:3]),
         write_predictions(tmp_path / "2.hdf5", ids=list("def"), values=values[3:]),
     ]
-    found = read_galaxies(paths, ids=["f", "x", "b", "d"])
-    assert found.id_str == ["b", "d", "f"]
-    np.testing.assert_array_equal(found.values, values[[1, 3, 5]])
-    assert read_galaxies(paths, ids=[]).values.shape == (0, 8, 2)
+    found = find_galaxies(paths, ids=["f", "x", "b", "d", "c"])
+    assert found.id_str == ["f", "b", "d", "c"]
+    assert found.values.shape == (4, 8, 2)
+    order = np.array([5, 1, 3, 2])
+    np.testing.assert_array_equal(found.values[np.arange(4)], values[order])
+    some = np.array([3, 0, 1])
+    np.testing.assert_array_equal(found.values[some], values[order[some]])
+    assert find_galaxies(paths, ids=[]).values.shape == (0, 8, 2)
     with pytest.raises(ValueError, match="found no file"):
-        read_galaxies([], ids=["a"])
+        find_galaxies([], ids=["a"])
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_blocks_do_not_matter(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same tables however many galaxies are in memory at once.
+
+    Sums of at most 1e5 add up in another order, which moves the eleventh digit.
+    """
+    alpha, votes = draw_galaxies(np.random.default_rng(15), n_galaxies=300)
+    baselines = {"flat": rows_of(np.ones((300, 8)))}
+    expected = evaluated(alpha, votes, baselines=baselines)
+    monkeypatch.setattr(matching, "_GALAXIES_IN_BLOCK", size)
+    found = evaluated(alpha, votes, baselines=baselines)
+    for name in ("metrics", "answers", "confusion"):
+        pd.testing.assert_frame_equal(
+            getattr(found, name), getattr(expected, name), rtol=0, atol=1e-9
+        )

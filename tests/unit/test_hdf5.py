@@ -41,6 +41,20 @@ def test_round_trip(tmp_path, id_str, n_passes):
     assert rows.label_cols == COLUMNS
     assert rows.attributes == attributes
     assert hdf5.read_ids(path, dataset="predictions") == list(id_str)
+    header = hdf5.read_header(path, dataset="predictions")
+    assert header.shape == values.shape
+    assert header.id_str == list(id_str)
+    assert (header.label_cols, header.attributes) == (COLUMNS, attributes)
+
+
+def test_some_rows(tmp_path):
+    """In the order asked for, which HDF5 itself does not give."""
+    path = tmp_path / "rows.hdf5"
+    values = written(path, id_str=[str(i) for i in range(9)], n_passes=2)
+    for rows in ([4, 0, 8, 3], [7], []):
+        rows = np.array(rows, dtype=np.int64)
+        found = hdf5.read_rows(path, dataset="predictions", rows=rows)
+        np.testing.assert_array_equal(found, values[rows])
 
 
 def test_failure_leaves_no_file(tmp_path):
@@ -59,7 +73,7 @@ def test_failure_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("read", [hdf5.read, hdf5.read_ids])
+@pytest.mark.parametrize("read", [hdf5.read, hdf5.read_header, hdf5.read_ids])
 def test_bad_files_are_named(tmp_path, read):
     """Missing, no HDF5, cut short, or with another dataset."""
     path = tmp_path / "rows.hdf5"

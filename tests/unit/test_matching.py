@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from zoobot.data_utils.hdf5 import GalaxyRows
-from zoobot.evaluation.matching import match
+from zoobot.evaluation import matching
+from zoobot.evaluation.matching import Block, Matched, match
 from zoobot.schemas import Schema
 
 TREE = Schema({"bar": {"answers": ["yes", "no"]}}, name="tree")
@@ -30,17 +31,50 @@ def make_catalog(ids: list[str]) -> pd.DataFrame:
     return pd.DataFrame({"id_str": ids, **votes})
 
 
+def whole(matched: Matched) -> Block:
+    """All blocks in one."""
+    blocks = list(matched.blocks())
+    return Block(
+        np.concatenate([block.concentrations for block in blocks]),
+        np.concatenate([block.votes for block in blocks]),
+    )
+
+
 def test_rows_are_matched_by_id() -> None:
     """In the order of the catalogue; other predicted galaxies are left out."""
     ids = ["3", "1", "2"]
-    found = match(
+    matched = match(
         make_predictions(["1", "7", "2", "3"]), make_catalog(ids), schema=TREE
     )
-    assert found.id_str == ids
+    assert list(matched.id_str) == ids
+    found = whole(matched)
     np.testing.assert_array_equal(found.votes, [[3, 6], [1, 2], [2, 4]])
     np.testing.assert_array_equal(found.concentrations[:, 1, 1], [3, 1, 2])
     assert found.concentrations.shape == (3, 2, 2)
     assert found.votes.dtype == np.int64
+
+
+@pytest.mark.parametrize("size", [1, 3, 10])
+def test_blocks_hold_every_galaxy_once(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None is empty, the last may be shorter."""
+    monkeypatch.setattr(matching, "_GALAXIES_IN_BLOCK", size)
+    ids = [str(i) for i in range(1, 11)]
+    matched = match(make_predictions(ids), make_catalog(ids[::-1]), schema=TREE)
+    lengths = [len(block.votes) for block in matched.blocks()]
+    assert lengths[:-1] == [size] * (len(lengths) - 1)
+    assert 0 < lengths[-1] <= size
+    np.testing.assert_array_equal(whole(matched).votes[:, 0], range(10, 0, -1))
+
+
+def test_votes_of_any_size() -> None:
+    """Kept as bytes where that is enough, and never cut."""
+    ids = ["1", "300", "70000"]
+    matched = match(make_predictions(ids), make_catalog(ids), schema=TREE)
+    np.testing.assert_array_equal(whole(matched).votes[:, 1], [2, 600, 140_000])
+    few = match(make_predictions(ids), make_catalog(ids[:1]), schema=TREE)
+    assert few.votes.dtype == np.uint8
 
 
 def test_ids_that_match_nothing() -> None:
@@ -116,5 +150,5 @@ def test_concentrations_that_are_none(value: float) -> None:
     rows = make_predictions(["1", "2", "3"])
     rows.values[1, 1, 1] = value
     with pytest.raises(ValueError, match="galaxy 2, bar_no, pass 1: found"):
-        match(rows, make_catalog(["1", "2"]), schema=TREE)
-    match(rows, make_catalog(["1", "3"]), schema=TREE)
+        whole(match(rows, make_catalog(["1", "2"]), schema=TREE))
+    whole(match(rows, make_catalog(["1", "3"]), schema=TREE))

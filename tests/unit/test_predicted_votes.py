@@ -166,6 +166,30 @@ def test_winners_against_enumeration(n: int) -> None:
     np.testing.assert_allclose(found[3:], [first, 1 - first], rtol=0, atol=ROUNDING)
 
 
+def test_winners_some_galaxies_at_a_time() -> None:
+    """The same draws as for all at once."""
+    rng = np.random.default_rng(5)
+    alpha, _ = draw_cases(rng, n_galaxies=50)
+    n_votes = rng.integers(0, 30, size=(50, 2))
+
+    def winners(size: int) -> np.ndarray:
+        draws = np.random.default_rng(6)
+        parts = [
+            predicted_votes.winning_probability(
+                n_votes[start : start + size],
+                concentrations=alpha[start : start + size],
+                schema=TREE,
+                n_draws=100,
+                rng=draws,
+            )
+            for start in range(0, 50, size)
+        ]
+        return np.concatenate(parts)
+
+    for size in (1, 7):
+        np.testing.assert_array_equal(winners(size), winners(50))
+
+
 def test_winners_where_every_concentration_is_tiny() -> None:
     """All votes go to one answer, each in proportion to its concentration."""
     alpha = np.array([1e-30, 2e-30, 1e-30, 1.0, 1.0])[None, :, None]

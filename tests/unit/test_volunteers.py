@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from zoobot.data_utils.hdf5 import GalaxyRows
+from zoobot.evaluation import matching
 from zoobot.evaluation.volunteers import (
     Volunteers,
     equivalent_volunteers,
@@ -179,3 +180,18 @@ def test_too_few_votes_are_refused() -> None:
     with pytest.raises(ValueError, match="votes_min: found 6, expected at least 7"):
         worth(truth, votes, votes_min=6)
     assert worth(truth, votes, votes_min=7).errors["n_volunteers"].max() == 2
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_blocks_do_not_matter(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same numbers, but for the order in which errors below 1 add up."""
+    rng = np.random.default_rng(10)
+    truth, votes = draw(rng, n_galaxies=300)
+    extra = rng.multinomial(8, truth) / 8
+    expected = worth(extra, votes)
+    monkeypatch.setattr(matching, "_GALAXIES_IN_BLOCK", size)
+    found = worth(extra, votes)
+    for name in ("numbers", "errors"):
+        pd.testing.assert_frame_equal(
+            getattr(found, name), getattr(expected, name), rtol=0, atol=1e-9
+        )

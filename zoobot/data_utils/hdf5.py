@@ -16,7 +16,16 @@ import numpy as np
 
 from zoobot.files import written_whole
 
-__all__ = ["GalaxyRows", "create", "n_galaxies", "read", "read_ids"]
+__all__ = [
+    "GalaxyRows",
+    "Header",
+    "create",
+    "n_galaxies",
+    "read",
+    "read_header",
+    "read_ids",
+    "read_rows",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +40,17 @@ class GalaxyRows:
     """(n_columns,), names along the second axis."""
     attributes: dict[str, object]
     """What made the file: schema, seeds, versions."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What one file holds, but for the values."""
+
+    shape: tuple[int, ...]
+    """(n_galaxies, n_columns[, n_passes]), of the values."""
+    id_str: list[str]
+    label_cols: list[str]
+    attributes: dict[str, object]
 
 
 @contextlib.contextmanager
@@ -85,12 +105,42 @@ def read(path: str | Path, *, dataset: str) -> GalaxyRows:
         If the file is no HDF5 file or lacks the dataset; the message names the file.
     """
     with _opened(path, dataset) as file:
+        header = _header(file, dataset)
         return GalaxyRows(
             values=file[dataset][()],
-            id_str=list(file["id_str"].asstr()[()]),
-            label_cols=list(file["label_cols"].asstr()[()]),
-            attributes=dict(file.attrs),
+            id_str=header.id_str,
+            label_cols=header.label_cols,
+            attributes=header.attributes,
         )
+
+
+def read_header(path: str | Path, *, dataset: str) -> Header:
+    """Read all of a file but the values; errors are those of `read`."""
+    with _opened(path, dataset) as file:
+        return _header(file, dataset)
+
+
+def read_rows(path: str | Path, *, dataset: str, rows: np.ndarray) -> np.ndarray:
+    """Read the values of some galaxies.
+
+    Parameters
+    ----------
+    path : str or Path
+        File that `create` wrote.
+    dataset : str
+        ``representations`` or ``predictions``.
+    rows : (n_rows,) int
+        Which galaxies, each at most once, in any order.
+
+    Returns
+    -------
+    (n_rows, n_columns[, n_passes]) float32
+        In the order of `rows`.
+    """
+    order = np.argsort(rows)  # HDF5 reads forwards only.
+    with _opened(path, dataset) as file:
+        forwards = file[dataset][rows[order]]
+    return forwards[np.argsort(order)]
 
 
 def read_ids(path: str | Path, *, dataset: str) -> list[str]:
@@ -103,6 +153,15 @@ def n_galaxies(path: str | Path, *, dataset: str) -> int:
     """Count the galaxies in a file, without reading ids or values."""
     with _opened(path, dataset) as file:
         return len(file["id_str"])
+
+
+def _header(file: h5py.File, dataset: str) -> Header:
+    return Header(
+        shape=file[dataset].shape,
+        id_str=list(file["id_str"].asstr()[()]),
+        label_cols=list(file["label_cols"].asstr()[()]),
+        attributes=dict(file.attrs),
+    )
 
 
 @contextlib.contextmanager

@@ -8,10 +8,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.evaluation import metrics
 from zoobot.evaluation.bootstrap import Bootstrap
-from zoobot.evaluation.galaxy_sums import compare, error_sums, loss_sums, question_sums
+from zoobot.evaluation.galaxy_sums import (
+    Compared,
+    compare,
+    error_sums,
+    loss_sums,
+    question_sums,
+)
+from zoobot.evaluation.matching import Predictions
 from zoobot.schemas import Question, Schema
 
 __all__ = ["Evaluation", "evaluate"]
@@ -35,11 +41,11 @@ class Evaluation:
 
 
 def evaluate(
-    predictions: GalaxyRows,
+    predictions: Predictions,
     catalog: pd.DataFrame,
     schema: Schema,
     *,
-    baselines: Mapping[str, GalaxyRows] | None = None,
+    baselines: Mapping[str, Predictions] | None = None,
     asked_fraction_min: float = 0.5,
     confident_fraction_min: float = 0.8,
     votes_min: int = 20,
@@ -56,14 +62,14 @@ def evaluate(
 
     Parameters
     ----------
-    predictions : GalaxyRows
+    predictions : GalaxyRows or StoredGalaxies
         Concentrations, (n, n_answers, n_passes), of all galaxies of the catalogue; the
         predictor ``model``.
     catalog : DataFrame
         ``id_str`` and the votes of held-out galaxies.
     schema : Schema
         The decision tree of both.
-    baselines : mapping of str to GalaxyRows, optional
+    baselines : mapping of str to GalaxyRows or StoredGalaxies, optional
         More predictors of the same galaxies, by name.
     asked_fraction_min : float
         Least share of a galaxy's volunteers who were asked the question.
@@ -99,24 +105,21 @@ def evaluate(
     if baselines and _MODEL in baselines:
         raise ValueError(f"baselines: found the name {_MODEL}, expected another one")
     by_name = {_MODEL: predictions, **(baselines or {})}
-    compared = compare(by_name, catalog=catalog, schema=schema)
-    enough = metrics.answered_enough(
-        compared.votes, schema=schema, asked_fraction_min=asked_fraction_min
-    )
-    sure = metrics.confident(
-        compared.votes, schema=schema, confident_fraction_min=confident_fraction_min
+    sums = (
+        _sums_of_galaxies(
+            compared,
+            asked_fraction_min=asked_fraction_min,
+            confident_fraction_min=confident_fraction_min,
+            votes_min=votes_min,
+        )
+        for compared in compare(by_name, catalog=catalog, schema=schema)
     )
     bootstrap = Bootstrap(interval, n_resamples, seed)
-    overall, errors = bootstrap.totals(
-        loss_sums(compared), error_sums(compared, votes_min=votes_min)
-    )
+    overall, errors, *of_questions = bootstrap.totals(sums, n_galaxies=len(catalog))
     metrics_parts, answers_parts, confusion_parts = [], [], []
     for i, question in enumerate(schema.questions):
-        selected = np.stack([enough[:, i], enough[:, i] & sure[:, i]], axis=1)
-        loss, confusion = bootstrap.totals(
-            *question_sums(compared, question_index=i, selected=selected)
-        )
-        rows = _Rows(question, compared.predictors, bootstrap)
+        loss, confusion = of_questions[2 * i : 2 * i + 2]
+        rows = _Rows(question, list(by_name), bootstrap)
         metrics_parts.append(rows.of_metrics(loss, confusion))
         error = errors[:, :, question.columns]
         answers_parts.append(rows.of_answers(confusion[:, 0], error))
@@ -126,7 +129,7 @@ def evaluate(
         pd.DataFrame(
             {
                 "question": "all",
-                **_combinations(galaxies=["all"], predictor=compared.predictors),
+                **_combinations(galaxies=["all"], predictor=list(by_name)),
                 "n": len(catalog),
                 **bootstrap.columns(
                     {"loss": means[..., 0], "mixture_loss": means[..., 1]}
@@ -139,6 +142,29 @@ def evaluate(
         answers=pd.concat(answers_parts, ignore_index=True),
         confusion=pd.concat(confusion_parts, ignore_index=True),
     )
+
+
+def _sums_of_galaxies(
+    compared: Compared,
+    *,
+    asked_fraction_min: float,
+    confident_fraction_min: float,
+    votes_min: int,
+) -> list[np.ndarray]:
+    """Sums of losses, of errors, then those of each question."""
+    enough = metrics.answered_enough(
+        compared.votes, schema=compared.schema, asked_fraction_min=asked_fraction_min
+    )
+    sure = metrics.confident(
+        compared.votes,
+        schema=compared.schema,
+        confident_fraction_min=confident_fraction_min,
+    )
+    sums = [loss_sums(compared), error_sums(compared, votes_min=votes_min)]
+    for i in range(len(compared.schema.questions)):
+        selected = np.stack([enough[:, i], enough[:, i] & sure[:, i]], axis=1)
+        sums += question_sums(compared, question_index=i, selected=selected)
+    return sums
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,14 +10,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from zoobot.data_utils.columns import as_votes
-from zoobot.data_utils.tables import Table, as_ids, first_rows, read_table
+from zoobot.data_utils.tables import as_ids, read_pieces, read_table
 from zoobot.schemas import Schema
 
-__all__ = ["read_ids", "read_statistics", "read_votes", "rows_of"]
+__all__ = ["read_ids", "read_statistics", "read_votes", "statistics_names"]
 
 
-def read_ids(path: str | Path) -> list[str]:
-    """Ids of a table of galaxies, (n_galaxies,).
+def read_ids(path: str | Path) -> pd.Index:
+    """Ids of a table of galaxies, (n_galaxies,) str.
 
     Raises
     ------
@@ -25,130 +25,115 @@ def read_ids(path: str | Path) -> list[str]:
         If the table cannot be read, is empty, or an id repeats; the message names the
         file and the id.
     """
-    return _unique_ids(read_table(path, columns=["id_str"]))
+    column, _ = as_ids(read_table(path, columns=["id_str"]))
+    ids = pd.Index(column)
+    if ids.empty:
+        raise ValueError(f"{path}: found no galaxy, expected one or more")
+    if not ids.is_unique:
+        raise ValueError(
+            f"{path}: id_str {ids[ids.duplicated()][0]} repeats, expected unique ids"
+        )
+    return ids
 
 
-def read_votes(path: str | Path, *, schema: Schema) -> tuple[list[str], np.ndarray]:
-    """Ids and votes of a table of galaxies.
+def read_votes(path: str | Path, *, schema: Schema) -> np.ndarray:
+    """Votes of a table of galaxies.
 
     Returns
     -------
-    ids : (n_galaxies,) list of str
-        Ids.
-    votes : (n_galaxies, n_answers) int64
-        Counts.
+    (n_galaxies, n_answers) int
+        Counts, of the smallest type of integers that holds them.
 
     Raises
     ------
     ValueError
-        As for `read_ids`, and if a label column is missing or holds something else.
+        If the table cannot be read, a label column is missing or holds something else.
     """
-    table = read_table(path, columns=["id_str", *schema.label_cols])
-    ids = _unique_ids(table)
-    votes = np.zeros((len(ids), len(schema.label_cols)), np.int64)
-    for i, column in enumerate(schema.label_cols):
-        votes[:, i], reasons = as_votes(table[column], column)
-        if (reasons != "").any():
-            row = int(np.argmax(reasons != ""))
-            raise ValueError(f"{path}: id_str {ids[row]}: {reasons[row]}")
-    return ids, votes
+    pieces = []
+    for table in read_pieces(path, columns=["id_str", *schema.label_cols]):
+        votes = np.zeros((len(table), len(schema.label_cols)), np.int64)
+        for i, column in enumerate(schema.label_cols):
+            votes[:, i], reasons = as_votes(table[column], column)
+            if (reasons != "").any():
+                row = int(np.argmax(reasons != ""))
+                raise ValueError(
+                    f"{path}: id_str {table['id_str'][row]}: {reasons[row]}"
+                )
+        pieces.append(votes.astype(np.min_scalar_type(votes.max(initial=0))))
+    return np.concatenate(pieces)
+
+
+def statistics_names(path: str | Path) -> list[str]:
+    """Columns of a table of statistics, (n_statistics,), all but id_str."""
+    read_table(path, columns=["id_str"])  # Says what a bad file is.
+    return [name for name in pq.read_schema(path).names if name != "id_str"]
 
 
 def read_statistics(
-    paths: Sequence[str | Path], *, names: Sequence[str] | None = None
-) -> pd.DataFrame:
-    """Statistics of all galaxies of some tables.
-
-    Parameters
-    ----------
-    paths : sequence of path
-        Parquet tables with id_str and columns of numbers.
-    names : (n_statistics,) sequence of str, optional
-        Columns to read; otherwise all of the first table but id_str.
-
-    Returns
-    -------
-    DataFrame
-        float64, one column a statistic, indexed by id_str.
-
-    Raises
-    ------
-    ValueError
-        If there is no file, one lacks a column, an id repeats, or a value is not a
-        finite number; the message names the file and the id.
-    """
-    if not paths:
-        raise ValueError("statistics: found no file, expected one or more")
-    if names is None:
-        read_table(paths[0], columns=["id_str"])  # Says what a bad file is.
-        names = [name for name in pq.read_schema(paths[0]).names if name != "id_str"]
-    tables = [_read_one(path, list(names)) for path in paths]
-    together = pd.concat(tables)
-    repeats = together.index.duplicated()
-    if repeats.any():
-        row = int(np.argmax(repeats))
-        ends = np.cumsum([len(table) for table in tables])
-        raise ValueError(
-            f"{paths[int(np.searchsorted(ends, row, side='right'))]}: id_str "
-            f"{together.index[row]} repeats, expected each galaxy's statistics once"
-        )
-    return together
-
-
-def rows_of(
-    statistics: pd.DataFrame, ids: Sequence[str], *, path: str | Path
+    paths: Sequence[str | Path],
+    *,
+    names: Sequence[str],
+    ids: pd.Index,
+    galaxies: str | Path,
 ) -> np.ndarray:
     """Statistics of some galaxies, in their order.
 
     Parameters
     ----------
-    statistics : DataFrame
-        Indexed by id_str.
-    ids : (n_galaxies,) sequence of str
+    paths : sequence of path
+        Parquet tables with id_str and columns of numbers, one in memory at a time;
+        galaxies other than those of `ids` are not used.
+    names : (n_statistics,) sequence of str
+        Columns to read.
+    ids : (n_galaxies,) Index
         Galaxies.
-    path : str or Path
-        The table that they are from, for the message.
+    galaxies : path
+        The table that `ids` are from, for the message.
 
     Returns
     -------
-    (n_galaxies, n_statistics) float64
-        Their rows.
+    (n_galaxies, n_statistics) float32
+        Their statistics.
 
     Raises
     ------
     ValueError
-        If a galaxy has none.
+        If there is no file, one lacks a column, a galaxy has no statistics or two rows
+        of them, or a value is not a finite number; the message names the file and the
+        id.
     """
-    place = statistics.index.get_indexer(pd.Index(ids))
-    missing = place < 0
-    if missing.any():
+    if not paths:
+        raise ValueError("statistics: found no file, expected one or more")
+    statistics = np.empty((len(ids), len(names)), np.float32)
+    is_measured = np.zeros(len(ids), dtype=bool)
+    for path in paths:
+        measured, values = _read_one(path, list(names))
+        place = ids.get_indexer(measured)
+        repeats = is_measured[place] | pd.Series(place).duplicated()
+        if (repeats & (place >= 0)).any():
+            row = int(np.argmax(repeats & (place >= 0)))
+            raise ValueError(
+                f"{path}: id_str {measured[row]} repeats, expected each galaxy's "
+                "statistics once"
+            )
+        is_measured[place[place >= 0]] = True
+        statistics[place[place >= 0]] = values[place >= 0]
+    if not is_measured.all():
         raise ValueError(
-            f"{path}: {missing.sum()} of {len(ids)} galaxies have no statistics among "
-            f"the {len(statistics)} measured, expected all to; the first is id_str "
-            f"{ids[int(np.argmax(missing))]}"
+            f"{galaxies}: {(~is_measured).sum()} of {len(ids)} galaxies have no "
+            "statistics among those measured, expected all to; the first is id_str "
+            f"{ids[int(np.argmin(is_measured))]}"
         )
-    return statistics.to_numpy()[place]
+    return statistics
 
 
-def _unique_ids(table: Table) -> list[str]:
-    ids, _ = as_ids(table)
-    if not len(ids):
-        raise ValueError(f"{table.path}: found no galaxy, expected one or more")
-    repeats = first_rows(ids) < np.arange(len(ids))
-    if repeats.any():
-        raise ValueError(
-            f"{table.path}: id_str {ids[int(np.argmax(repeats))]} repeats, expected "
-            "unique ids"
-        )
-    return list(ids)
-
-
-def _read_one(path: str | Path, names: list[str]) -> pd.DataFrame:
+def _read_one(path: str | Path, names: list[str]) -> tuple[pd.Index, np.ndarray]:
+    """Ids, and their statistics as float32, which must be finite."""
     table = read_table(path, columns=["id_str", *names])
     ids, _ = as_ids(table)
     columns = table.columns.select(names).to_pandas()
     try:
-        values = columns.to_numpy(dtype=np.float64).reshape(len(ids), len(names))
+        values = columns.to_numpy(dtype=np.float32).reshape(len(ids), len(names))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: expected columns of numbers; {error}") from error
     if not np.isfinite(values).all():
@@ -157,4 +142,4 @@ def _read_one(path: str | Path, names: list[str]) -> pd.DataFrame:
             f"{path}: id_str {ids[row]}, {names[column]}: found {values[row, column]}, "
             "expected a finite number"
         )
-    return pd.DataFrame(values, index=pd.Index(ids, name="id_str"), columns=names)
+    return pd.Index(ids), values

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from zoobot.evaluation.baseline_tables import (
     read_ids,
     read_statistics,
     read_votes,
-    rows_of,
+    statistics_names,
 )
 from zoobot.predictions.stored_predictions import DATASET
 from zoobot.schemas import Schema, get_schema
@@ -30,6 +31,7 @@ log = logging.getLogger(__name__)
 # Standard deviations; an image unlike all others must not rule a weight, nor be given
 # concentrations that no other galaxy has.
 _LARGEST_FEATURE = 5.0
+_GALAXIES_IN_BLOCK = 2048
 
 
 def constant_prediction(
@@ -91,26 +93,68 @@ def linear_prediction(
     ValueError
         If shapes do not fit, or a statistic is not finite.
     """
-    for name, found in (("train", train_statistics), ("test", test_statistics)):
-        _check_statistics(name, found, expected=train_statistics.shape[1:])
-    if len(train_statistics) != len(train_votes):
-        raise ValueError(
-            f"train_statistics: found {len(train_statistics)} galaxies, expected as "
-            f"many as have votes, {len(train_votes)}"
+    linear = _fit_linear(train_statistics, train_votes, schema=schema, ridge=ridge)
+    _check_statistics("test", test_statistics, expected=train_statistics.shape[1:])
+    return linear.concentrations(test_statistics)[:, :, None]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Standards:
+    """What statistics are measured by: those of the training galaxies."""
+
+    varies: np.ndarray
+    """(n_statistics,) bool, whether a statistic differs between galaxies."""
+    mean: np.ndarray
+    """(n_varying,) float64."""
+    spread: np.ndarray
+    """(n_varying,) float64, standard deviation."""
+
+    @classmethod
+    def of(cls, statistics: np.ndarray) -> _Standards:
+        varies = np.ptp(statistics, axis=0) > 0
+        mean = statistics.mean(axis=0, dtype=np.float64)
+        squares = sum(
+            ((statistics[block] - mean) ** 2).sum(axis=0)
+            for block in _blocks(len(statistics))
         )
-    train = train_statistics.astype(np.float64)
-    varies = np.ptp(train, axis=0) > 0
-    mean, spread = train.mean(axis=0)[varies], train.std(axis=0)[varies]
+        spread = np.sqrt(squares / len(statistics))
+        return cls(varies, mean=mean[varies], spread=spread[varies])
 
-    def standardised(statistics: np.ndarray) -> np.ndarray:
-        z = (statistics[:, varies].astype(np.float64) - mean) / spread
-        return np.clip(z, -_LARGEST_FEATURE, _LARGEST_FEATURE)
+    def features(self, statistics: np.ndarray) -> np.ndarray:
+        """(n_galaxies, n_varying) float32, in standard deviations."""
+        features = np.empty((len(statistics), len(self.mean)), np.float32)
+        for block in _blocks(len(statistics)):
+            z = (statistics[block][:, self.varies] - self.mean) / self.spread
+            features[block] = np.clip(z, -_LARGEST_FEATURE, _LARGEST_FEATURE)
+        return features
 
-    fitted = linear_model.fit(
-        standardised(train), train_votes, schema=schema, ridge=ridge
-    )
-    features = standardised(test_statistics)
-    return linear_model.concentrations(fitted, features=features)[:, :, None]
+
+@dataclasses.dataclass(frozen=True)
+class _Linear:
+    """A linear model that was fitted."""
+
+    standards: _Standards
+    coefficients: np.ndarray
+
+    def concentrations(self, statistics: np.ndarray) -> np.ndarray:
+        """(n_galaxies, n_answers) float64."""
+        features = self.standards.features(statistics)
+        return linear_model.concentrations(self.coefficients, features=features)
+
+
+def _fit_linear(
+    statistics: np.ndarray, votes: np.ndarray, *, schema: Schema, ridge: float
+) -> _Linear:
+    _check_statistics("train", statistics, expected=statistics.shape[1:])
+    if len(statistics) != len(votes):
+        raise ValueError(
+            f"train_statistics: found {len(statistics)} galaxies, expected as many as "
+            f"have votes, {len(votes)}"
+        )
+    standards = _Standards.of(statistics)
+    features = standards.features(statistics)
+    fitted = linear_model.fit(features, votes, schema=schema, ridge=ridge)
+    return _Linear(standards, fitted)
 
 
 def predict_baselines(
@@ -152,28 +196,33 @@ def predict_baselines(
         statistic is not finite, or a vote is no count.
     """
     schema = schema if isinstance(schema, Schema) else get_schema(schema)
-    train_ids, votes = read_votes(train, schema=schema)
+    if not train_statistics:
+        raise ValueError("statistics: found no file, expected one or more")
+    names = statistics_names(train_statistics[0])
+    votes = read_votes(train, schema=schema)
     test_ids = read_ids(test)
-    of_train = read_statistics(train_statistics)
-    of_test = read_statistics(test_statistics, names=list(of_train.columns))
-    features = rows_of(of_train, train_ids, path=train)
-    wanted = rows_of(of_test, test_ids, path=test)
+    features = read_statistics(
+        train_statistics, names=names, ids=read_ids(train), galaxies=train
+    )
+    wanted = read_statistics(test_statistics, names=names, ids=test_ids, galaxies=test)
     log.info(
         "fitting %d statistics of %d galaxies, to predict %d",
-        *(features.shape[1], len(train_ids), len(test_ids)),
+        *(len(names), len(votes), len(test_ids)),
     )
+    fitted = _fit_linear(features, votes, schema=schema, ridge=settings.ridge)
+    of_all = constant_prediction(votes, n_galaxies=len(test_ids), schema=schema)
+    blocks = list(_blocks(len(test_ids)))
     predicted = {
-        "constant": constant_prediction(votes, n_galaxies=len(test_ids), schema=schema),
-        "linear": linear_prediction(
-            features,
-            votes,
-            test_statistics=wanted,
-            schema=schema,
-            ridge=settings.ridge,
-        ),
+        "constant": (of_all[block] for block in blocks),
+        "linear": (fitted.concentrations(wanted[b])[:, :, None] for b in blocks),
     }
     for (name, values), path in zip(predicted.items(), (constant, linear), strict=True):
-        _write(path, name=name, values=values, id_str=test_ids, schema=schema)
+        _write(path, name=name, values=values, id_str=list(test_ids), schema=schema)
+
+
+def _blocks(n_galaxies: int) -> Iterator[slice]:
+    for start in range(0, n_galaxies, _GALAXIES_IN_BLOCK):
+        yield slice(start, start + _GALAXIES_IN_BLOCK)
 
 
 def _check_statistics(
@@ -196,7 +245,7 @@ def _write(
     path: str | Path,
     *,
     name: str,
-    values: np.ndarray,
+    values: Iterable[np.ndarray],
     id_str: list[str],
     schema: Schema,
 ) -> None:
@@ -215,5 +264,6 @@ def _write(
         n_passes=1,
         attributes=attributes,
     ) as dataset:
-        dataset[...] = values
+        for block, concentrations in zip(_blocks(len(id_str)), values, strict=True):
+            dataset[block] = concentrations
     log.info("wrote the %s predictions of %d galaxies to %s", name, len(id_str), path)

@@ -12,15 +12,12 @@ interval).
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-__all__ = ["Bootstrap", "bound_columns", "bounds", "resampled_sums"]
-
-_RESAMPLES_IN_BLOCK = 64  # (block, n_galaxies) float64 weights stay small
+__all__ = ["Bootstrap", "bound_columns", "bounds"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,29 +29,36 @@ class Bootstrap:
     n_resamples: int
     seed: int
 
-    def totals(self, *sums: np.ndarray) -> list[np.ndarray]:
+    def totals(
+        self, blocks: Iterable[Sequence[np.ndarray]], *, n_galaxies: int
+    ) -> list[np.ndarray]:
         """Sums over the galaxies first, then over each resample.
 
         Parameters
         ----------
-        *sums : (n_galaxies, ...) float
-            What each galaxy adds to each sum.
+        blocks : iterable of sequences of (n_in_block, ...) float
+            What each galaxy adds to each sum, for some galaxies after others. How they
+            are cut into blocks does not matter.
+        n_galaxies : int
+            How many galaxies all blocks hold, and each resample. The same galaxies are
+            drawn for the same seed and `n_galaxies`, so that figures of two models can
+            be compared resample by resample.
 
         Returns
         -------
         list of (1 + n_resamples, ...) float64
-            One for each of `sums`.
+            One for each array of a block.
         """
-        # math.prod, not -1: there may be no galaxy.
-        flat = [each.reshape(len(each), math.prod(each.shape[1:])) for each in sums]
-        every = np.concatenate(flat, axis=1)
-        resampled = resampled_sums(every, n_resamples=self.n_resamples, seed=self.seed)
-        both = np.concatenate([every.sum(axis=0, keepdims=True), resampled])
-        ends = np.cumsum([each.shape[1] for each in flat])[:-1]
-        return [
-            part.reshape(len(both), *each.shape[1:])
-            for part, each in zip(np.split(both, ends, axis=1), sums, strict=True)
-        ]
+        resamples = _Resamples(n_galaxies, n_resamples=self.n_resamples, seed=self.seed)
+        totals: list[np.ndarray] = []
+        for sums in blocks:
+            times_drawn = resamples.of_next(len(sums[0]))
+            weights = np.concatenate([np.ones((1, len(sums[0]))), times_drawn])
+            added = [np.tensordot(weights, each, axes=1) for each in sums]
+            totals = totals or [np.zeros_like(each) for each in added]
+            for total, each in zip(totals, added, strict=True):
+                total += each
+        return totals
 
     def columns(self, figures: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Columns of a table: figures and their intervals, flat, by name.
@@ -73,35 +77,28 @@ class Bootstrap:
         return result
 
 
-def resampled_sums(sums: np.ndarray, *, n_resamples: int, seed: int) -> np.ndarray:
-    """Sums over galaxies drawn with replacement.
+class _Resamples:
+    """How often each galaxy is drawn, of `n_galaxies` drawn with replacement.
 
-    Parameters
-    ----------
-    sums : (n_galaxies, n_sums) float
-        What each galaxy adds to each sum.
-    n_resamples : int
-        How often to draw `n_galaxies` galaxies.
-    seed : int
-        The same galaxies are drawn for the same seed and `n_galaxies`, so that figures
-        of two models can be compared resample by resample.
-
-    Returns
-    -------
-    (n_resamples, n_sums) float64
+    These counts are multinomial. Given those of the galaxies before it, the count of a
+    galaxy is binomial: one galaxy after another is drawn for all resamples, and nothing
+    of it has to be kept.
     """
-    sums = np.asarray(sums, dtype=np.float64)
-    n_galaxies = len(sums)
-    rng = np.random.default_rng(seed)
-    result = np.zeros((n_resamples, sums.shape[1]))
-    for start in range(0, n_resamples, _RESAMPLES_IN_BLOCK):
-        n_block = min(_RESAMPLES_IN_BLOCK, n_resamples - start)
-        times_drawn = np.empty((n_block, n_galaxies))
-        for row in times_drawn:
-            drawn = rng.integers(max(n_galaxies, 1), size=n_galaxies)
-            row[:] = np.bincount(drawn, minlength=n_galaxies)
-        result[start : start + n_block] = times_drawn @ sums
-    return result
+
+    def __init__(self, n_galaxies: int, *, n_resamples: int, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._galaxies_left = n_galaxies
+        self._draws_left = np.full(n_resamples, n_galaxies)
+
+    def of_next(self, n_galaxies: int) -> np.ndarray:
+        """Counts of the next galaxies, (n_resamples, n_galaxies) float64."""
+        times_drawn = np.empty((len(self._draws_left), n_galaxies))
+        for one in range(n_galaxies):
+            count = self._rng.binomial(self._draws_left, 1 / self._galaxies_left)
+            times_drawn[:, one] = count
+            self._draws_left -= count
+            self._galaxies_left -= 1
+        return times_drawn
 
 
 def bounds(samples: np.ndarray, *, interval: float) -> tuple[np.ndarray, np.ndarray]:

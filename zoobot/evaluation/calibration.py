@@ -14,18 +14,17 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.dirichlet_multinomial import sum_by_question
 from zoobot.evaluation import calibration_tables
 from zoobot.evaluation.bootstrap import Bootstrap
-from zoobot.evaluation.matching import match
+from zoobot.evaluation.matching import Block, Predictions, match
 from zoobot.evaluation.metrics import answered_enough
 from zoobot.logs import track
 from zoobot.predictions.predicted_votes import marginal_probability, winning_probability
 from zoobot.predictions.vote_fractions import mean_fractions
 from zoobot.schemas import Schema
 
-__all__ = ["Calibration", "calibrate", "calibrate_arrays", "randomised_pit"]
+__all__ = ["Calibration", "calibrate", "randomised_pit"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +53,7 @@ class Calibration:
 
 
 def calibrate(
-    predictions: GalaxyRows,
+    predictions: Predictions,
     catalog: pd.DataFrame,
     schema: Schema,
     *,
@@ -69,7 +68,7 @@ def calibrate(
 
     Parameters
     ----------
-    predictions : GalaxyRows
+    predictions : GalaxyRows or StoredGalaxies
         Concentrations, (n, n_answers, n_passes), of all galaxies of the catalogue.
     catalog : DataFrame
         ``id_str`` and the votes of held-out galaxies.
@@ -98,88 +97,43 @@ def calibrate(
     Raises
     ------
     ValueError
-        As `zoobot.evaluation.matching.match` does.
+        As `zoobot.evaluation.matching.match` and `Matched.blocks` do.
     """
     matched = match(predictions, catalog, schema=schema)
-    return calibrate_arrays(
-        matched.votes,
-        concentrations=matched.concentrations,
-        schema=schema,
-        asked_fraction_min=asked_fraction_min,
-        n_bins=n_bins,
-        n_draws=n_draws,
-        interval=interval,
-        n_resamples=n_resamples,
-        seed=seed,
-    )
-
-
-def calibrate_arrays(
-    votes: np.ndarray,
-    *,
-    concentrations: np.ndarray,
-    schema: Schema,
-    asked_fraction_min: float,
-    n_bins: int,
-    n_draws: int,
-    interval: float,
-    n_resamples: int,
-    seed: int,
-) -> Calibration:
-    """As `calibrate`, of arrays.
-
-    Parameters
-    ----------
-    votes : (n_galaxies, n_answers) int
-        Counts.
-    concentrations : (n_galaxies, n_answers, n_passes) float
-        alpha_a > 0, in votes.
-    schema : Schema
-        The decision tree.
-    asked_fraction_min, n_bins, n_draws, interval, n_resamples, seed
-        As in `calibrate`.
-
-    Returns
-    -------
-    Calibration
-        Tables.
-    """
     of_pit, of_draws = np.random.default_rng(seed).spawn(2)
+    blocks = track(
+        matched.blocks(),
+        total=len(catalog),
+        what="galaxies",
+        size=lambda block: len(block.votes),
+    )
+    sums = (
+        _sums_of_galaxies(
+            block,
+            schema=schema,
+            asked_fraction_min=asked_fraction_min,
+            n_bins=n_bins,
+            n_draws=n_draws,
+            of_pit=of_pit,
+            of_draws=of_draws,
+        )
+        for block in blocks
+    )
     bootstrap = Bootstrap(interval=interval, n_resamples=n_resamples, seed=seed)
-    pit = randomised_pit(
-        votes, concentrations=concentrations, schema=schema, rng=of_pit
-    )
-    counts = answered_enough(
-        votes, schema=schema, asked_fraction_min=asked_fraction_min
-    )
-    n_votes = sum_by_question(votes, schema=schema)
-    winning = winning_probability(
-        np.where(counts, n_votes, 0),
-        concentrations=concentrations,
-        schema=schema,
-        n_draws=n_draws,
-        rng=of_draws,
-    )
-    fractions = mean_fractions(concentrations, schema=schema)
+    totals = bootstrap.totals(sums, n_galaxies=len(catalog))
     tables: dict[str, list[pd.DataFrame]] = {}
-    questions = track(schema.questions, total=len(schema.questions), what="questions")
-    for i, question in enumerate(questions):
-        columns, count = question.columns, counts[:, i]
-        of_question = pit[n_votes[:, i] > 0, columns]
+    for i, question in enumerate(schema.questions):
+        n, inside, in_bins, reliable = totals[4 * i : 4 * i + 4]
         coverage = calibration_tables.coverage_of(
-            of_question, question=question, bootstrap=bootstrap
+            inside, n=n, question=question, bootstrap=bootstrap
         )
         histograms = calibration_tables.histograms_of(
-            of_question, question=question, n_bins=n_bins
+            in_bins[0], n=n[0], question=question
         )
-        leading = fractions[count, columns].argmax(axis=1)
         reliability, error = calibration_tables.reliability_of(
-            winning[count, columns][np.arange(len(leading)), leading],
-            is_hit=votes[count, columns].argmax(axis=1) == leading,
-            n_bins=n_bins,
-            bootstrap=bootstrap,
+            reliable, bootstrap=bootstrap
         )
-        error["n_with_votes"] = len(of_question)
+        error["n_with_votes"] = int(n[0])
         error["coverage_error"] = calibration_tables.coverage_error(coverage)
         for name, table in (
             ("coverage", coverage),
@@ -191,6 +145,54 @@ def calibrate_arrays(
             tables.setdefault(name, []).append(table)
     whole = {name: pd.concat(t, ignore_index=True) for name, t in tables.items()}
     return Calibration(**whole)
+
+
+def _sums_of_galaxies(
+    block: Block,
+    *,
+    schema: Schema,
+    asked_fraction_min: float,
+    n_bins: int,
+    n_draws: int,
+    of_pit: np.random.Generator,
+    of_draws: np.random.Generator,
+) -> list[np.ndarray]:
+    """Four of each question: whether it counts, coverage, histogram, reliability."""
+    votes, concentrations = block.votes, block.concentrations
+    pit = randomised_pit(
+        votes, concentrations=concentrations, schema=schema, rng=of_pit
+    )
+    enough = answered_enough(
+        votes, schema=schema, asked_fraction_min=asked_fraction_min
+    )
+    n_votes = sum_by_question(votes, schema=schema)
+    winning = winning_probability(
+        np.where(enough, n_votes, 0),
+        concentrations=concentrations,
+        schema=schema,
+        n_draws=n_draws,
+        rng=of_draws,
+    )
+    fractions = mean_fractions(concentrations, schema=schema)
+    sums = []
+    for i, question in enumerate(schema.questions):
+        columns, has_votes = question.columns, n_votes[:, i] > 0
+        leading = fractions[:, columns].argmax(axis=1)
+        confidence = winning[:, columns][np.arange(len(leading)), leading]
+        sums += [
+            has_votes.astype(np.float64),
+            calibration_tables.coverage_sums(pit[:, columns], counts=has_votes),
+            calibration_tables.histogram_sums(
+                pit[:, columns], counts=has_votes, n_bins=n_bins
+            ),
+            calibration_tables.reliability_sums(
+                confidence,
+                is_hit=votes[:, columns].argmax(axis=1) == leading,
+                counts=enough[:, i],
+                n_bins=n_bins,
+            ),
+        ]
+    return sums
 
 
 def randomised_pit(

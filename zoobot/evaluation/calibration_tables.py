@@ -13,28 +13,53 @@ __all__ = [
     "LEVELS",
     "coverage_error",
     "coverage_of",
+    "coverage_sums",
+    "histogram_sums",
     "histograms_of",
     "reliability_of",
+    "reliability_sums",
 ]
 
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Probabilities inside the intervals whose coverage is told."""
 
 
+def coverage_sums(pit: np.ndarray, *, counts: np.ndarray) -> np.ndarray:
+    """Which central intervals hold each galaxy's counts.
+
+    Parameters
+    ----------
+    pit : (n_galaxies, n_answers) float
+        From `zoobot.evaluation.calibration.randomised_pit`.
+    counts : (n_galaxies,) bool
+        Galaxies with a vote for the question; others add 0.
+
+    Returns
+    -------
+    (n_galaxies, n_answers + 1, n_levels) float64
+        1 where the count lies inside; at last the mean over answers.
+    """
+    distance = 2 * np.abs(pit - 0.5)
+    is_inside = distance[:, :, None] < np.array(LEVELS)  # also at random, where equal
+    by_answer = (is_inside & counts[:, None, None]).astype(np.float64)
+    return np.concatenate([by_answer, by_answer.mean(axis=1, keepdims=True)], axis=1)
+
+
 def coverage_of(
-    pit: np.ndarray, *, question: Question, bootstrap: Bootstrap
+    totals: np.ndarray, *, n: np.ndarray, question: Question, bootstrap: Bootstrap
 ) -> pd.DataFrame:
     """How often counts lie in their central intervals.
 
     Parameters
     ----------
-    pit : (n_galaxies, n_answers) float
-        From `zoobot.evaluation.calibration.randomised_pit`, of the galaxies with a vote
-        for the question.
+    totals : (1 + n_resamples, n_answers + 1, n_levels) float
+        Of `coverage_sums`.
+    n : (1 + n_resamples,) float
+        Galaxies that count.
     question : Question
         Whose answers these are.
     bootstrap : Bootstrap
-        Galaxies are resampled, with all of their answers.
+        That made the totals: galaxies are resampled, with all of their answers.
 
     Returns
     -------
@@ -42,18 +67,13 @@ def coverage_of(
         answer, level, n, coverage and its interval; rows of each answer, then of
         ``all``, the mean over answers.
     """
-    distance = 2 * np.abs(pit - 0.5)
-    is_inside = distance[:, :, None] < np.array(LEVELS)  # also at random, where equal
-    by_answer = is_inside.astype(np.float64)
-    sums = np.concatenate([by_answer, by_answer.mean(axis=1, keepdims=True)], axis=1)
-    (totals,) = bootstrap.totals(sums)
-    coverage = ratio(totals, np.array(len(pit)))
+    coverage = ratio(totals, n[:, None, None])
     answers = [*(a.label_col for a in question.answers), "all"]
     return pd.DataFrame(
         {
             "answer": np.repeat(answers, len(LEVELS)),
             "level": np.tile(LEVELS, len(answers)),
-            "n": len(pit),
+            "n": int(n[0]),
             **bootstrap.columns({"coverage": coverage}),
         }
     )
@@ -65,52 +85,94 @@ def coverage_error(coverage: pd.DataFrame) -> float:
     return (by_answer["coverage"] - by_answer["level"]).abs().mean()
 
 
-def histograms_of(pit: np.ndarray, *, question: Question, n_bins: int) -> pd.DataFrame:
-    """Histogram of the probability integral transform of each answer.
+def histogram_sums(pit: np.ndarray, *, counts: np.ndarray, n_bins: int) -> np.ndarray:
+    """In which bin each galaxy's transform lies.
 
     Parameters
     ----------
     pit : (n_galaxies, n_answers) float
-        As in `coverage_of`.
-    question : Question
-        Whose answers these are.
+        As in `coverage_sums`.
+    counts : (n_galaxies,) bool
+        As in `coverage_sums`.
     n_bins : int
         Bins of equal width.
+
+    Returns
+    -------
+    (n_galaxies, n_answers, n_bins) float64
+        1 in the bin.
+    """
+    return _is_in_bin(pit, n_bins) * counts[:, None, None]
+
+
+def histograms_of(in_bins: np.ndarray, *, n: float, question: Question) -> pd.DataFrame:
+    """Histogram of the probability integral transform of each answer.
+
+    Parameters
+    ----------
+    in_bins : (n_answers, n_bins) float
+        Sums over galaxies of `histogram_sums`.
+    n : float
+        Galaxies that count.
+    question : Question
+        Whose answers these are.
 
     Returns
     -------
     DataFrame
         answer, bin_lower, bin_upper, n (galaxies in all bins), share.
     """
+    n_answers, n_bins = in_bins.shape
     edges = _edges(n_bins)
-    counts = [np.histogram(u, bins=edges)[0] for u in pit.T]
-    n_answers = len(question.answers)
     return pd.DataFrame(
         {
             "answer": np.repeat([a.label_col for a in question.answers], n_bins),
             "bin_lower": np.tile(edges[:-1], n_answers),
             "bin_upper": np.tile(edges[1:], n_answers),
-            "n": len(pit),
-            "share": ratio(np.concatenate(counts), np.array(len(pit))),
+            "n": int(n),
+            "share": ratio(in_bins.ravel(), np.array(n)),
         }
     )
 
 
+def reliability_sums(
+    confidence: np.ndarray, *, is_hit: np.ndarray, counts: np.ndarray, n_bins: int
+) -> np.ndarray:
+    """What each galaxy adds to the bin of its confidence.
+
+    Parameters
+    ----------
+    confidence : (n_galaxies,) float
+        Predicted probability of a hit; anything where a galaxy does not count.
+    is_hit : (n_galaxies,) bool
+        Whether it was one.
+    counts : (n_galaxies,) bool
+        Galaxies that count; others add 0.
+    n_bins : int
+        Bins of the confidence, of equal width.
+
+    Returns
+    -------
+    (n_galaxies, 4, n_bins) float64
+        1, the confidence, whether it was a hit, and the variance of that.
+    """
+    known = np.where(counts, confidence, 0.0)
+    variance = known * (1 - known)
+    of_galaxy = np.stack([counts, known, is_hit & counts, variance], axis=1)
+    return of_galaxy[:, :, None] * _is_in_bin(known, n_bins)[:, None, :]
+
+
 def reliability_of(
-    confidence: np.ndarray, *, is_hit: np.ndarray, n_bins: int, bootstrap: Bootstrap
+    totals: np.ndarray, *, bootstrap: Bootstrap
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """How often the predicted answer is right, beside how often it should be.
 
     Parameters
     ----------
-    confidence : (n_galaxies,) float
-        Predicted probability of a hit.
-    is_hit : (n_galaxies,) bool
-        Whether it was one.
-    n_bins : int
-        Bins of the confidence, of equal width.
+    totals : (1 + n_resamples, 4, n_bins) float
+        Of `reliability_sums`.
     bootstrap : Bootstrap
-        Of the intervals.
+        That made the totals.
 
     Returns
     -------
@@ -126,14 +188,8 @@ def reliability_of(
     ----------
     Guo et al. 2017, ICML 34, 1321, equations 3 and 5.
     """
-    edges = _edges(n_bins)
-    place = np.clip(np.digitize(confidence, edges) - 1, 0, n_bins - 1)
-    is_in_bin = (place[:, None] == np.arange(n_bins)).astype(np.float64)
-    variance = confidence * (1 - confidence)
-    per_galaxy = np.stack([np.ones(len(place)), confidence, is_hit, variance], axis=1)
-    sums = per_galaxy[:, :, None] * is_in_bin[:, None, :]
-    (totals,) = bootstrap.totals(sums)
     n, confident, hits, scatter = np.moveaxis(totals, 1, 0)  # (1 + n_resamples, n_bins)
+    edges = _edges(n.shape[1])
     reliability = pd.DataFrame(
         {
             "bin_lower": edges[:-1],
@@ -150,7 +206,7 @@ def reliability_of(
     noise = np.sqrt(2 / np.pi * scatter[0]).sum()
     calibration_error = pd.DataFrame(
         {
-            "n": [len(place)],
+            "n": [int(in_all[0])],
             "confidence": ratio(confident[0].sum(), in_all[0]),
             "accuracy": ratio(hits[0].sum(), in_all[0]),
             **bootstrap.columns({"expected_calibration_error": error}),
@@ -158,6 +214,12 @@ def reliability_of(
         }
     )
     return reliability, calibration_error
+
+
+def _is_in_bin(values: np.ndarray, n_bins: int) -> np.ndarray:
+    """(..., n_bins) float64, 1 in the bin of each value from 0 to 1."""
+    place = np.clip(np.digitize(values, _edges(n_bins)) - 1, 0, n_bins - 1)
+    return (place[..., None] == np.arange(n_bins)).astype(np.float64)
 
 
 def _edges(n_bins: int) -> np.ndarray:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from zoobot.data_utils.hdf5 import GalaxyRows
-from zoobot.data_utils.tables import as_text, read_table
 from zoobot.evaluation.agreement import evaluate
+from zoobot.evaluation.baseline_tables import read_ids, read_votes
 from zoobot.evaluation.calibration import calibrate
 from zoobot.evaluation.volunteers import equivalent_volunteers
 from zoobot.files import written_whole
-from zoobot.predictions.stored_predictions import read_galaxies, schema_of
+from zoobot.predictions.stored_predictions import (
+    StoredGalaxies,
+    find_galaxies,
+    schema_of,
+)
 from zoobot.schemas import Schema
 from zoobot.settings.evaluation import Calibrate, Evaluate
 
@@ -40,8 +43,7 @@ def evaluate_files(
     Parameters
     ----------
     predictions : sequence of path
-        HDF5 files of concentrations that together hold every test galaxy; only test
-        galaxies are kept in memory.
+        HDF5 files of concentrations that together hold every test galaxy.
     test : path
         Parquet table with id_str and the votes of held-out galaxies.
     baselines : sequence of path
@@ -62,12 +64,12 @@ def evaluate_files(
         file does not hold what it should.
     """
     model, catalog, schema = read_held_out(predictions, test=test)
-    by_name: dict[str, GalaxyRows] = {}
+    by_name: dict[str, StoredGalaxies] = {}
     for path in baselines:
         name = Path(path).stem
         if name in by_name:
             raise ValueError(f"{path}: baseline {name} repeats, expected other names")
-        by_name[name] = read_galaxies([path], ids=catalog["id_str"])
+        by_name[name] = find_galaxies([path], ids=catalog["id_str"])
     options = settings.model_dump()
     found = evaluate(model, catalog, schema, baselines=by_name, **options)
     for name in ("asked_fraction_min", "confident_fraction_min"):
@@ -105,8 +107,7 @@ def calibrate_files(
     Parameters
     ----------
     predictions : sequence of path
-        HDF5 files of concentrations that together hold every test galaxy; only test
-        galaxies are kept in memory.
+        HDF5 files of concentrations that together hold every test galaxy.
     test : path
         Parquet table with id_str and the votes of held-out galaxies.
     coverage, pit, reliability, calibration_error : path
@@ -139,8 +140,8 @@ def calibrate_files(
 
 def read_held_out(
     predictions: Sequence[str | Path], *, test: str | Path
-) -> tuple[GalaxyRows, pd.DataFrame, Schema]:
-    """Read held-out galaxies: their predictions, their votes, and the decision tree.
+) -> tuple[StoredGalaxies, pd.DataFrame, Schema]:
+    """Find held-out galaxies: their predictions, their votes, and the decision tree.
 
     Parameters
     ----------
@@ -151,10 +152,11 @@ def read_held_out(
 
     Returns
     -------
-    predictions : GalaxyRows
-        Of these galaxies only, in the order of the files.
+    predictions : StoredGalaxies
+        Of these galaxies only; the concentrations stay in their files.
     catalog : DataFrame
-        ``id_str`` and the schema's label columns.
+        ``id_str`` and the schema's label columns, of the smallest type of integers that
+        holds them.
     schema : Schema
         That of the predictions.
 
@@ -163,12 +165,13 @@ def read_held_out(
     ValueError
         If a file does not hold what it should, or a galaxy has two predictions.
     """
-    ids = as_text(read_table(test, columns=["id_str"]), "id_str")
-    rows = read_galaxies(predictions, ids=ids)
+    ids = read_ids(test)
+    rows = find_galaxies(predictions, ids=ids)
     schema = schema_of(rows)
-    table = read_table(test, columns=["id_str", *schema.label_cols])
-    votes = {name: table[name].to_pandas() for name in schema.label_cols}
-    return rows, pd.DataFrame({"id_str": ids, **votes}), schema
+    votes = read_votes(test, schema=schema)
+    catalog = pd.DataFrame(votes, columns=schema.label_cols)
+    catalog.insert(0, "id_str", ids)
+    return rows, catalog, schema
 
 
 def _by_predictor(tables: list[pd.DataFrame], names: list[str]) -> pd.DataFrame:

@@ -7,13 +7,12 @@ resampling the galaxies.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.hdf5 import GalaxyRows
-from zoobot.evaluation.matching import match
+from zoobot.evaluation.matching import Block, Predictions, match
 from zoobot.evaluation.metrics import Losses, losses
 from zoobot.predictions.vote_fractions import mean_fractions
 from zoobot.schemas import Schema
@@ -23,7 +22,7 @@ __all__ = ["Compared", "compare", "error_sums", "loss_sums", "question_sums"]
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
-    """Votes of a catalogue's galaxies, and what each predictor gives for them."""
+    """Votes of some galaxies of a catalogue, and what each predictor gives for them."""
 
     schema: Schema
     votes: np.ndarray
@@ -33,42 +32,56 @@ class Compared:
     fractions: dict[str, np.ndarray]
     """By predictor, (n_galaxies, n_answers) float64, posterior means."""
 
-    @property
-    def predictors(self) -> list[str]:
-        """Names, (n_predictors,)."""
-        return list(self.losses)
-
 
 def compare(
-    predictions: Mapping[str, GalaxyRows], *, catalog: pd.DataFrame, schema: Schema
-) -> Compared:
-    """Match each predictor with the votes.
+    predictions: Mapping[str, Predictions], *, catalog: pd.DataFrame, schema: Schema
+) -> Iterator[Compared]:
+    """Match each predictor with the votes, some galaxies at a time.
 
     Parameters
     ----------
-    predictions : mapping of str to GalaxyRows
+    predictions : mapping of str to GalaxyRows or StoredGalaxies
         Concentrations by name of the predictor, at least one.
     catalog : DataFrame
         ``id_str`` and the votes.
     schema : Schema
         The decision tree of all.
 
+    Yields
+    ------
+    Compared
+        The next galaxies of the catalogue.
+
     Raises
     ------
     ValueError
-        As `zoobot.evaluation.matching.match` does; the message names the predictor.
+        As `zoobot.evaluation.matching.match` and `Matched.blocks` do; the message names
+        the predictor.
     """
-    votes = np.empty(0)
-    loss_of, fractions_of = {}, {}
-    for name, rows in predictions.items():
-        try:
-            matched = match(rows, catalog, schema=schema)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
-        votes, alpha = matched.votes, matched.concentrations
-        loss_of[name] = losses(alpha, votes=votes, schema=schema)
-        fractions_of[name] = mean_fractions(alpha, schema=schema)
-    return Compared(schema, votes=votes, losses=loss_of, fractions=fractions_of)
+    each = [_blocks(name, rows, catalog, schema) for name, rows in predictions.items()]
+    for blocks in zip(*each, strict=True):
+        by_name = dict(zip(predictions, blocks, strict=True))
+        yield Compared(
+            schema,
+            votes=blocks[0].votes,
+            losses={
+                name: losses(one.concentrations, votes=one.votes, schema=schema)
+                for name, one in by_name.items()
+            },
+            fractions={
+                name: mean_fractions(one.concentrations, schema=schema)
+                for name, one in by_name.items()
+            },
+        )
+
+
+def _blocks(
+    name: str, rows: Predictions, catalog: pd.DataFrame, schema: Schema
+) -> Iterator[Block]:
+    try:
+        yield from match(rows, catalog, schema=schema).blocks()
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def loss_sums(compared: Compared) -> np.ndarray:

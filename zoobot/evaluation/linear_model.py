@@ -19,6 +19,7 @@ from zoobot.schemas import Schema
 
 __all__ = ["concentrations", "fit", "loss_and_gradient"]
 
+_GALAXIES_IN_BLOCK = 2048
 _LOG_RANGE = np.log([LOWEST_CONCENTRATION, HIGHEST_CONCENTRATION])
 
 
@@ -56,12 +57,11 @@ def fit(
         schema.questions, total=len(schema.questions), what="questions"
     ):
         counts = votes[:, question.columns]
-        asked = counts.sum(axis=1) > 0
-        if asked.any():
+        if counts.any():
             fitted[:, question.columns] = _fit_question(
                 start[:, question.columns],
-                features=features[asked],
-                counts=counts[asked].astype(np.float64),
+                features=features,
+                counts=counts,
                 ridge=ridge,
             )
     return fitted
@@ -96,8 +96,8 @@ def loss_and_gradient(
         b_a in the first row, weights below.
     features : (n_galaxies, n_features) float
         z.
-    counts : (n_galaxies, n_answers) float
-        k_a, votes for the question's answers.
+    counts : (n_galaxies, n_answers) int or float
+        k_a, votes for the question's answers; a galaxy without any adds nothing.
     ridge : float
         In nats for a squared weight of 1.
 
@@ -118,29 +118,44 @@ def loss_and_gradient(
     ----------
     Walmsley et al. 2022, MNRAS 509, 3966 (the likelihood).
     """
+    weights = coefficients[1:]
+    loss, gradient = ridge * (weights**2).sum(), np.zeros(coefficients.shape)
+    gradient[1:] = 2 * ridge * weights
+    for start in range(0, len(counts), _GALAXIES_IN_BLOCK):
+        block = slice(start, start + _GALAXIES_IN_BLOCK)
+        asked = counts[block].any(axis=1)
+        added, slope = _of_block(
+            coefficients, features=features[block][asked], counts=counts[block][asked]
+        )
+        loss += added
+        gradient += slope
+    return float(loss), gradient
+
+
+def _of_block(
+    coefficients: np.ndarray, *, features: np.ndarray, counts: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Loss and gradient without the penalty, in double precision."""
+    features, counts = features.astype(np.float64), counts.astype(np.float64)
     log_alpha = _log_alpha(coefficients, features)
     alpha = np.exp(np.clip(log_alpha, *_LOG_RANGE))
     total, n = alpha.sum(axis=1), counts.sum(axis=1)
     # An answer without a vote adds 0, and most have none.
     voted = np.nonzero(counts)
     a, k = alpha[voted], counts[voted]
-    weights = coefficients[1:]
     loss = (gammaln(total + n) - gammaln(total)).sum()
     loss -= (gammaln(a + k) - gammaln(a)).sum()
-    loss += ridge * (weights**2).sum()
     slope = np.repeat((digamma(total + n) - digamma(total))[:, None], alpha.shape[1], 1)
     slope[voted] -= digamma(a + k) - digamma(a)
     slope *= alpha
     slope[(log_alpha < _LOG_RANGE[0]) | (log_alpha > _LOG_RANGE[1])] = 0
-    gradient = np.concatenate([slope.sum(axis=0)[None], features.T @ slope])
-    gradient[1:] += 2 * ridge * weights
-    return float(loss), gradient
+    return loss, np.concatenate([slope.sum(axis=0)[None], features.T @ slope])
 
 
 def _fit_question(
     start: np.ndarray, *, features: np.ndarray, counts: np.ndarray, ridge: float
 ) -> np.ndarray:
-    n_galaxies = len(counts)
+    n_galaxies = np.count_nonzero(counts.any(axis=1))
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         loss, gradient = loss_and_gradient(

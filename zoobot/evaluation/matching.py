@@ -3,34 +3,98 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.hdf5 import GalaxyRows
 from zoobot.schemas import Schema
 
-__all__ = ["Matched", "match"]
+__all__ = [
+    "Block",
+    "Matched",
+    "Predictions",
+    "Values",
+    "match",
+]
+
+_GALAXIES_IN_BLOCK = 256  # keeps (block, n_answers, n_passes) within a few MB
+
+
+class Values(Protocol):
+    """An array, or what reads its rows from files."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n_galaxies, n_answers, n_passes)."""
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """Give (n_rows, n_answers, n_passes) float32."""
+
+
+class Predictions(Protocol):
+    """Concentrations, in memory (`GalaxyRows`) or in files (`StoredGalaxies`)."""
+
+    @property
+    def values(self) -> Values:
+        """(n_galaxies, n_answers, n_passes), in votes."""
+
+    @property
+    def id_str(self) -> Sequence[str]:
+        """(n_galaxies,)."""
+
+    @property
+    def label_cols(self) -> Sequence[str]:
+        """(n_answers,)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Some galaxies, one after another in the catalogue."""
+
+    concentrations: np.ndarray
+    """(n_in_block, n_answers, n_passes) float32, in votes."""
+    votes: np.ndarray
+    """(n_in_block, n_answers) int64."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Matched:
     """Galaxies that have both, in the order of the catalogue."""
 
-    id_str: list[str]
+    id_str: pd.Index
     """(n_galaxies,)"""
-    concentrations: np.ndarray
-    """(n_galaxies, n_answers, n_passes) float32, in votes."""
+    schema: Schema
+    predictions: Predictions
+    place: np.ndarray
+    """(n_galaxies,) int, where the predictions have each."""
     votes: np.ndarray
-    """(n_galaxies, n_answers) int64."""
+    """(n_galaxies, n_answers) of the smallest type of integers that holds them."""
+
+    def blocks(self) -> Iterator[Block]:
+        """Read the predictions of some galaxies at a time.
+
+        Raises
+        ------
+        ValueError
+            If a concentration is not a positive number.
+        """
+        for start in range(0, len(self.place), _GALAXIES_IN_BLOCK):
+            rows = slice(start, start + _GALAXIES_IN_BLOCK)
+            concentrations = self.predictions.values[self.place[rows]]
+            _check_concentrations(self.id_str[rows], concentrations, self.schema)
+            yield Block(concentrations, self.votes[rows].astype(np.int64))
 
 
-def match(predictions: GalaxyRows, catalog: pd.DataFrame, *, schema: Schema) -> Matched:
+def match(
+    predictions: Predictions, catalog: pd.DataFrame, *, schema: Schema
+) -> Matched:
     """Bring predictions into the order of a catalogue with votes.
 
     Parameters
     ----------
-    predictions : GalaxyRows
+    predictions : GalaxyRows or StoredGalaxies
         Concentrations, (n, n_answers, n_passes); may hold other galaxies too.
     catalog : DataFrame
         ``id_str`` and a column of votes for each of the schema's label columns.
@@ -46,12 +110,11 @@ def match(predictions: GalaxyRows, catalog: pd.DataFrame, *, schema: Schema) -> 
     ------
     ValueError
         If the schema does not fit the predictions or the catalogue, the catalogue is
-        empty, an id repeats or has no prediction, a vote is no count, or a
-        concentration is not a positive number. The message names the id and column.
+        empty, an id repeats or has no prediction, or a vote is no count. The message
+        names the id and column.
     """
     _check_predictions(predictions, schema)
     ids = _ids(catalog)
-    votes = _votes(catalog, schema)
     places = pd.Index(predictions.id_str)
     if not places.is_unique:
         repeated = places[places.duplicated()][0]
@@ -59,13 +122,14 @@ def match(predictions: GalaxyRows, catalog: pd.DataFrame, *, schema: Schema) -> 
             f"predictions: galaxy {repeated} repeats, expected one prediction a galaxy"
         )
     place = places.get_indexer(ids)
+    votes = _votes(catalog, schema)
     _check_all_found(ids, place)
-    concentrations = predictions.values[place]
-    _check_concentrations(ids, concentrations, schema)
-    return Matched(id_str=list(ids), concentrations=concentrations, votes=votes)
+    return Matched(
+        id_str=ids, schema=schema, predictions=predictions, place=place, votes=votes
+    )
 
 
-def _check_predictions(predictions: GalaxyRows, schema: Schema) -> None:
+def _check_predictions(predictions: Predictions, schema: Schema) -> None:
     found, expected = list(predictions.label_cols), schema.label_cols
     if found != expected:
         different = [name for name in expected if name not in found]
@@ -119,7 +183,8 @@ def _votes(catalog: pd.DataFrame, schema: Schema) -> np.ndarray:
                 f"catalog, galaxy {catalog['id_str'].iloc[row]}, {name}: found "
                 f"{catalog[name].iloc[row]!r}, expected a count of votes"
             )
-        columns.append(values.astype(np.int64))
+        largest = int(values.max())
+        columns.append(values.astype(np.min_scalar_type(largest)))
     return np.stack(columns, axis=1)
 
 

@@ -13,9 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
-from zoobot.data_utils.hdf5 import GalaxyRows
-from zoobot.evaluation.bootstrap import bound_columns, bounds, resampled_sums
-from zoobot.evaluation.matching import match
+from zoobot.evaluation.bootstrap import Bootstrap, bound_columns, bounds
+from zoobot.evaluation.matching import Predictions, match
 from zoobot.evaluation.metrics import ratio
 from zoobot.logs import track
 from zoobot.predictions.vote_fractions import mean_fractions
@@ -40,7 +39,7 @@ class Volunteers:
 
 
 def equivalent_volunteers(
-    predictions: GalaxyRows,
+    predictions: Predictions,
     catalog: pd.DataFrame,
     schema: Schema,
     *,
@@ -62,7 +61,7 @@ def equivalent_volunteers(
 
     Parameters
     ----------
-    predictions : GalaxyRows
+    predictions : GalaxyRows or StoredGalaxies
         Concentrations, (n, n_answers, n_passes), of all galaxies of the catalogue.
     catalog : DataFrame
         ``id_str`` and the votes of held-out galaxies.
@@ -100,25 +99,27 @@ def equivalent_volunteers(
             f"2 volunteers to compare, and {_JUDGES_MIN} who judge"
         )
     matched = match(predictions, catalog, schema=schema)
-    fractions = mean_fractions(matched.concentrations, schema=schema)
     n_volunteers = np.arange(1, votes_min - _JUDGES_MIN + 1)
-    sums = [
+    blocks = track(
+        matched.blocks(),
+        total=len(catalog),
+        what="galaxies",
+        size=lambda block: len(block.votes),
+    )
+    sums = (
         _galaxy_sums(
-            fractions[:, question.columns],
-            matched.votes[:, question.columns],
+            mean_fractions(block.concentrations, schema=schema),
+            block.votes,
+            schema=schema,
             votes_min=votes_min,
             n_volunteers=n_volunteers,
         )
-        for question in track(
-            schema.questions, total=len(schema.questions), what="questions"
-        )
-    ]
-    every = np.concatenate(sums, axis=1)
-    resampled = resampled_sums(every, n_resamples=n_resamples, seed=seed)
-    totals = np.concatenate([every.sum(axis=0, keepdims=True), resampled])
+        for block in blocks
+    )
+    bootstrap = Bootstrap(interval, n_resamples, seed)
+    totals = bootstrap.totals(sums, n_galaxies=len(catalog))
     numbers, curves = [], []
-    parts = np.split(totals, len(sums), axis=1)
-    for question, part in zip(schema.questions, parts, strict=True):
+    for question, part in zip(schema.questions, totals, strict=True):
         row, curve = _summarise(part, n_volunteers=n_volunteers, interval=interval)
         numbers.append({"question": question.text, **row})
         curves.append(pd.DataFrame({"question": question.text, **curve}))
@@ -172,6 +173,26 @@ def expected_errors(
 
 
 def _galaxy_sums(
+    fractions: np.ndarray,
+    votes: np.ndarray,
+    *,
+    schema: Schema,
+    votes_min: int,
+    n_volunteers: np.ndarray,
+) -> list[np.ndarray]:
+    """Sums of each question, as `_question_sums` gives them."""
+    return [
+        _question_sums(
+            fractions[:, question.columns],
+            votes[:, question.columns],
+            votes_min=votes_min,
+            n_volunteers=n_volunteers,
+        )
+        for question in schema.questions
+    ]
+
+
+def _question_sums(
     fractions: np.ndarray,
     votes: np.ndarray,
     *,

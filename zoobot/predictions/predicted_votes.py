@@ -190,18 +190,21 @@ def winning_probability(
     (n_galaxies, n_answers) float64
         Sums to 1 over a question's answers; NaN where N = 0.
     """
-    shape = len(n_votes), len(schema.label_cols)
-    result = np.full(shape, np.nan)
-    for n_of_all, question in zip(n_votes.T, schema.questions, strict=True):
-        asked = np.flatnonzero(n_of_all)
+    result = np.full((len(n_votes), len(schema.label_cols)), np.nan)
+    is_drawn = np.array([len(question.answers) > 2 for question in schema.questions])
+    for i in np.flatnonzero(~is_drawn):
+        columns = schema.questions[i].columns
+        asked = np.flatnonzero(n_votes[:, i])
         for block in _blocks(len(asked)):
             rows = asked[block]
-            n, alpha = n_of_all[rows], concentrations[rows, question.columns]
-            if len(question.answers) == 2:
-                wins = _wins_of_two(n, alpha.astype(np.float64))
-            else:
-                wins = _wins_in_draws(n, alpha.astype(np.float64), n_draws, rng)
-            result[rows, question.columns] = wins
+            alpha = concentrations[rows, columns].astype(np.float64)
+            result[rows, columns] = _wins_of_two(n_votes[rows, i], alpha)
+    # One galaxy after another: the draws are the same if a caller goes through them
+    # some at a time.
+    for row, i in np.argwhere(is_drawn & (n_votes > 0)):
+        columns = schema.questions[i].columns
+        alpha = concentrations[row, columns].astype(np.float64)
+        result[row, columns] = _wins_in_draws(n_votes[row, i], alpha, n_draws, rng)
     return result
 
 
@@ -214,23 +217,23 @@ def _wins_of_two(n: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def _wins_in_draws(
-    n: np.ndarray, alpha: np.ndarray, n_draws: int, rng: np.random.Generator
+    n: int, alpha: np.ndarray, n_draws: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Share of draws that each answer wins, (n_rows, n_answers)."""
-    n_rows, n_answers, n_passes = alpha.shape
-    passes = rng.integers(n_passes, size=(n_draws, n_rows))
-    drawn = alpha[np.arange(n_rows), :, passes]  # (n_draws, n_rows, n_answers)
-    counts = np.empty(drawn.shape, dtype=np.int64)
-    left = np.broadcast_to(n, passes.shape)
+    """Share of one galaxy's draws that each answer wins, (n_answers,)."""
+    n_answers, n_passes = alpha.shape
+    passes = rng.integers(n_passes, size=n_draws)
+    # Sums of the answers that follow, last first.
+    left_over = np.cumsum(alpha[::-1], axis=0)[::-1]
+    counts = np.empty((n_answers, n_draws), dtype=np.int64)
+    left = np.full(n_draws, n)
     # One answer after another against those that follow it. All shares at once, by
     # gamma variates, would be 0 / 0 where every alpha is small.
     for i in range(n_answers - 1):
-        share = rng.beta(drawn[..., i], drawn[..., i + 1 :].sum(axis=-1))
-        counts[..., i] = rng.binomial(left, share)
-        left = left - counts[..., i]
-    counts[..., -1] = left
-    winner = counts.argmax(axis=-1)
-    return np.stack([(winner == i).mean(axis=0) for i in range(n_answers)], axis=1)
+        share = rng.beta(alpha[i, passes], left_over[i + 1, passes])
+        counts[i] = rng.binomial(left, share)
+        left = left - counts[i]
+    counts[-1] = left
+    return np.bincount(counts.argmax(axis=0), minlength=n_answers) / n_draws
 
 
 def _others(schema: Schema) -> np.ndarray:
