@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,24 +82,21 @@ def prepare_ring_catalog(
     paths = [Path(data_folder) / path for path in settings.catalogs]
     hashes, passed = _read_ids(paths, settings)
     locations = _survey_locations(survey, of=passed)
-    repeats = hashes.repeats()
-    kinds: Counter[str] = Counter()
-    good = []
-    start = 0
     with csv_writer(rejected, columns=["id_str", "reason"]) as write_rejected:
-        for rows in _read_all(paths, settings):
-            _reject_repeats(rows, repeats.within(start, n_rows=len(rows)))
-            _reject_unknown(rows, locations)
-            is_good = rows["reason"] == ""
-            good.append(rows.loc[is_good, ["id_str", "ring"]])
-            write_rejected(rows[~is_good])
-            kinds.update(rows["kind"][~is_good])
-            start += len(rows)
-        chosen = pd.concat(good, ignore_index=True)
-        chosen.insert(1, "file_loc", chosen["id_str"].map(locations))
-        chosen["part"] = [
-            part_of(one, train=train, val=val, seed=seed) for one in chosen["id_str"]
+        tables = (rows for path in paths for rows in _read(path, settings))
+        judged = _reject(tables, hashes.repeats(), locations)
+        good, kinds = _sort_out(judged, write_rejected)
+        parts = [
+            part_of(one, train=train, val=val, seed=seed) for one in good["id_str"]
         ]
+        chosen = pd.DataFrame(
+            {
+                "id_str": good["id_str"],
+                "file_loc": good["id_str"].map(locations),
+                "ring": good["ring"],
+                "part": pd.Series(parts, dtype="str"),
+            }
+        )
         _check_totals(len(hashes), chosen, kinds)
         _check_classes(chosen, kinds)
     with csv_writer(catalog, columns=list(chosen)) as write_chosen:
@@ -123,11 +120,30 @@ def _read_ids(
     return hashes, passed
 
 
-def _read_all(
-    paths: list[Path], settings: PrepareRingCatalog
+def _reject(
+    tables: Iterable[pd.DataFrame], repeats: Repeats, locations: Mapping[str, str]
 ) -> Iterator[pd.DataFrame]:
-    for path in paths:
-        yield from _read(path, settings)
+    """Reject what a row alone does not show: repeats, galaxies not in the survey."""
+    start = 0
+    for rows in tables:
+        _reject_repeats(rows, repeats.within(start, n_rows=len(rows)))
+        _reject_unknown(rows, locations)
+        yield rows
+        start += len(rows)
+
+
+def _sort_out(
+    tables: Iterable[pd.DataFrame], write_rejected: Callable[[pd.DataFrame], None]
+) -> tuple[pd.DataFrame, Counter[str]]:
+    """Write the rejected rows; give the others, and how many of each kind are bad."""
+    kinds: Counter[str] = Counter()
+    good = []
+    for rows in tables:
+        is_good = rows["reason"] == ""
+        good.append(rows.loc[is_good, ["id_str", "ring"]])
+        write_rejected(rows[~is_good])
+        kinds.update(rows["kind"][~is_good])
+    return pd.concat(good, ignore_index=True), kinds
 
 
 def _read(path: Path, settings: PrepareRingCatalog) -> Iterator[pd.DataFrame]:
@@ -141,7 +157,8 @@ def _read(path: Path, settings: PrepareRingCatalog) -> Iterator[pd.DataFrame]:
     columns = ["id_str", *(cut.column for cut in cuts), _label(settings)]
     for table in read_pieces(path, columns=columns):
         yield _judged(table, cuts, settings)
-        yield _malformed(table)
+        if table.malformed:
+            yield _malformed(table)
 
 
 def _judged(
