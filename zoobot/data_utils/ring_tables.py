@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 _ID, _PROBABILITY = "id_str", "ring_probability"
 _SCHEMA = pa.schema([(_ID, pa.large_string()), (_PROBABILITY, pa.float32())])
-_ROWS_IN_PASS = 2**17  # sorted in memory at once
-_ROWS_TO_WRITE = 2048
+_ROWS_IN_PASS = 2**18  # sorted in memory at once
+_ROWS_TO_WRITE = 8192
 
 
 def summarise_rings(
@@ -38,7 +38,7 @@ def summarise_rings(
 
     Notes
     -----
-    The tables are read again for every 131,072 galaxies, of which only these, the
+    The tables are read again for every 262,144 galaxies, of which only these, the
     likeliest that are left, are in memory; of all others 4 bytes. Galaxies of the same
     probability are in memory together.
     """
