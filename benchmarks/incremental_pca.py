@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--galaxies", type=int, default=50_000, help="galaxies of each timed round"
+        "--galaxies", type=int, default=20_000, help="galaxies of each timed round"
     )
     parser.add_argument(
         "--full", type=int, default=200_000, help="galaxies for the peak of memory"
@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(
-    n_galaxies: int = 50_000,
+    n_galaxies: int = 20_000,
     *,
     n_full: int = 200_000,
     rounds: int = 3,

@@ -1,10 +1,7 @@
 """How long the intervals of vote fractions take, and how much memory they need.
 
-Times `zoobot.predictions.vote_fractions.intervals` side by side with a yardstick,
-SciPy's quantile of every component of the mixtures at both ends of the interval. (The
-quantile of a mixture is none of its components' quantiles; a method that brackets it
-by the least and the largest of them would start with this work.) Then it times the full
-size, and measures the peak memory at two sizes, each in a process of its own.
+Times `zoobot.predictions.vote_fractions.intervals`, and measures the peak memory at two
+sizes, each in a process of its own.
 
 Run it from the project's folder: ``python -m benchmarks.posterior_intervals``
 """
@@ -17,13 +14,12 @@ import multiprocessing
 import resource
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from scipy.special import betaincinv, expit
+from scipy.special import expit
 
-from benchmarks.side_by_side import HEADER, Row, ratio_row, seconds_of_rounds
+from benchmarks.side_by_side import HEADER, Row
 from zoobot.predictions import vote_fractions
 from zoobot.schemas import get_schema
 
@@ -42,8 +38,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     add("--schema", default="gz_decals", help="decision tree")
     add("--passes", type=int, default=15, help="passes times members")
     add("--threads", type=int, default=2, help="threads")
-    add("--rounds", type=int, default=7, help="interleaved rounds")
-    add("--galaxies", type=int, default=500, help="galaxies in each round")
     add("--few", type=int, default=25_000, help="galaxies of the smaller full run")
     add("--many", type=int, default=100_000, help="galaxies of the larger full run")
     args = parser.parse_args(argv)
@@ -56,17 +50,14 @@ def measure(
     schema: str = "gz_decals",
     passes: int = 15,
     threads: int = 2,
-    rounds: int = 7,
-    galaxies: int = 500,
     few: int = 25_000,
     many: int = 100_000,
 ) -> list[Row]:
-    """Time rounds beside the yardstick, and full runs; see the options of `main`."""
+    """Full runs of both sizes; see the options of `main`."""
     options = Options(schema=schema, n_passes=passes, n_threads=threads)
     small, large = (full_size(n, options) for n in (few, many))
     of_large = f"intervals of {many} galaxies, {schema}, {passes} passes"
     return [
-        beside_yardstick(options, rounds=rounds, n_galaxies=galaxies),
         Row(
             what=f"{of_large} ({large.cpu_seconds:.0f} s of {threads} threads)",
             against="-",
@@ -112,26 +103,6 @@ class Full:
     """Peak of the process, less what it held before, less the result, MiB."""
 
 
-def beside_yardstick(options: Options, *, rounds: int, n_galaxies: int) -> Row:
-    """Ours and the yardstick in turn, so that other work on the machine hits both."""
-    values = draw(n_galaxies, options)
-    seconds = seconds_of_rounds(
-        {
-            "ours": lambda: ours(values, options),
-            "yardstick": lambda: yardstick(values, options),
-        },
-        rounds=rounds,
-    )
-    return ratio_row(
-        seconds["ours"],
-        seconds["yardstick"],
-        what=f"intervals of vote fractions, {n_galaxies} galaxies",
-        against="SciPy's quantiles of every component",
-        bar=1,
-        better="less",
-    )
-
-
 def full_size(n_galaxies: int, options: Options) -> Full:
     """Time and peak memory, in a fresh process."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -143,7 +114,12 @@ def _full_size(n_galaxies: int, options: Options) -> Full:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     before = pages * resource.getpagesize()
     start, cpu_start = time.perf_counter(), time.process_time()
-    ours(values, options)
+    vote_fractions.intervals(
+        values,
+        schema=get_schema(options.schema),
+        interval=INTERVAL,
+        n_threads=options.n_threads,
+    )
     seconds = time.perf_counter() - start
     # Linux counts in KiB.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -154,32 +130,6 @@ def _full_size(n_galaxies: int, options: Options) -> Full:
         data=(values.nbytes + result) / MIB,
         work=(peak - before - result) / MIB,
     )
-
-
-def ours(values: np.ndarray, options: Options) -> object:
-    """The intervals of the library."""
-    return vote_fractions.intervals(
-        values,
-        schema=get_schema(options.schema),
-        interval=INTERVAL,
-        n_threads=options.n_threads,
-    )
-
-
-def yardstick(values: np.ndarray, options: Options) -> object:
-    """Both ends of every component by SciPy, in the same blocks and threads."""
-    questions = get_schema(options.schema).questions
-
-    def of_block(start: int) -> None:
-        block = values[start : start + BLOCK].astype(np.float64)
-        for question in questions:
-            alpha = block[:, question.columns]
-            beta = alpha.sum(axis=1, keepdims=True) - alpha
-            for tail in ((1 - INTERVAL) / 2, (1 + INTERVAL) / 2):
-                betaincinv(alpha, beta, tail)
-
-    with ThreadPoolExecutor(options.n_threads) as pool:
-        return list(pool.map(of_block, range(0, len(values), BLOCK)))
 
 
 def draw(n_galaxies: int, options: Options) -> np.ndarray:

@@ -296,8 +296,7 @@ def test_shards_mix_beyond_the_buffer(catalogue, tmp_path, monkeypatch):
     """Galaxies of all shards come from the start, in another order each epoch."""
     monkeypatch.setattr(tfrecord_datasets, "_buffered", lambda size: 8)
     shards = [
-        write(tmp_path, catalogue[i * 16 : (i + 1) * 16], name=str(i))
-        for i in range(8)
+        write(tmp_path, catalogue[i * 16 : (i + 1) * 16], name=str(i)) for i in range(8)
     ]
     shard_of = {id_str: i // 16 for i, id_str in enumerate(catalogue["id_str"][:128])}
 
