@@ -14,6 +14,7 @@ from pathlib import Path
 import jinja2
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from PIL import Image
 
 from zoobot.data_utils.images import load_image
@@ -25,6 +26,7 @@ __all__ = ["ReportInputs", "write_report"]
 log = logging.getLogger(__name__)
 
 _N_RINGS_SHOWN = 16
+_ROWS = 8192  # in memory at once
 _THUMBNAIL_PX = 96
 _FIGURES = (
     "metrics",
@@ -88,9 +90,8 @@ def write_report(
 
 def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
     variance = pd.read_csv(inputs.variance)
-    labelled, unlabelled = (
-        len(pd.read_parquet(path, columns=[])) for path in inputs.survey
-    )
+    labelled, unlabelled = (pq.read_metadata(path).num_rows for path in inputs.survey)
+    rejected = pd.read_csv(inputs.rejected, usecols=["reason"], chunksize=_ROWS)
     metrics = pd.read_csv(f"{inputs.evaluation}_metrics.csv")
     metrics = metrics.set_index(["question", "galaxies", "predictor"]).sort_index()
     return {
@@ -98,7 +99,7 @@ def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
         "results": results,
         "n_labelled": labelled,
         "n_unlabelled": unlabelled,
-        "n_rejected": len(pd.read_csv(inputs.rejected, dtype=str)),
+        "n_rejected": sum(map(len, rejected)),
         "overall": _by_predictor(metrics.loc["all", "all"]),
         "questions": _questions(inputs.evaluation, metrics),
         "n_components": len(variance),
@@ -139,12 +140,15 @@ def _with_bounds(row: pd.Series) -> dict:
 
 def _ring_gallery(inputs: ReportInputs) -> bytes:
     """The most likely rings of the survey, side by side, as png."""
+    first = next(pq.ParquetFile(inputs.rings).iter_batches(_N_RINGS_SHOWN)).to_pandas()
+    among_them = [("id_str", "in", list(first["id_str"]))]
     galaxies = pd.concat(
-        [pd.read_parquet(p, columns=["id_str", "file_loc"]) for p in inputs.survey]
+        [
+            pd.read_parquet(path, columns=["id_str", "file_loc"], filters=among_them)
+            for path in inputs.survey
+        ]
     )
-    shown = (
-        pd.read_parquet(inputs.rings).head(_N_RINGS_SHOWN).merge(galaxies, on="id_str")
-    )
+    shown = first.merge(galaxies, on="id_str")
     tiles = [load_image(path, size_px=_THUMBNAIL_PX) for path in shown["file_loc"]]
     rows = [
         np.concatenate(tiles[i : i + 8], axis=1)
