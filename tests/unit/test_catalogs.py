@@ -71,6 +71,7 @@ def prepare(folder, *, labelled=(), unlabelled=(), images=(), threads=2):
         labelled_catalogs=list(labelled),
         unlabelled_catalogs=list(unlabelled),
         image_folders=list(images),
+        rejected_share_max=1.0,
     )
     out = folder / "out"
     catalogs.prepare_catalog(
@@ -277,7 +278,7 @@ def test_missing_columns_name_similar_ones(tmp_path):
     [
         ("u.fits", b"x", "ends in .csv or .parquet"),
         ("u.parquet", b"PAR1 not really", "expected a complete parquet table"),
-        ("u.csv", b"id_str,file_loc\n\xff\xfe,a.png\n", "expected a complete csv"),
+        ("u.csv", "id_str,file_loc\n1,a.png\n".encode("utf-16"), "UTF-16, expected"),
         ("u.csv", b"id_str,id_str,file_loc\n1,2,a.png\n", "columns repeat: id_str"),
         ("u.csv", b'id_str,file_loc\n1,a.png\n"2,b.png\n3,c.png\n', "line 3: .*quote"),
         ("u.csv", b"", "columns missing: id_str, file_loc"),
@@ -324,6 +325,7 @@ def test_script_takes_a_tree_of_your_own(tmp_path):
     options = f"--schema {tmp_path}/tree.yaml --data-folder {tmp_path} --threads 1"
     files = [f"--{name} {tmp_path}/{name}" for name in ("labelled", "unlabelled")]
     tables = "--labelled-catalogs l.csv --unlabelled-catalogs --image-folders"
+    tables += " --rejected-share-max 0.1"
     rejected = f"--rejected {tmp_path}/rejected.csv"
     script.main(f"{options} {' '.join(files)} {rejected} {tables}".split())
     assert len(pd.read_parquet(tmp_path / "labelled")) == 1

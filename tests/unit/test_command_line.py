@@ -25,6 +25,7 @@ ODD_PATHS = PrepareCatalog(
     labelled_catalogs=["a b.csv", 'it\'s "quoted".csv', "$HOME/`x`.csv", "ä;*.csv"],
     unlabelled_catalogs=[],
     image_folders=["100% real/", "back\\slash"],
+    rejected_share_max=0.1,
 )
 
 

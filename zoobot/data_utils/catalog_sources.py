@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoobot.data_utils.columns import as_votes
-from zoobot.data_utils.tables import Table, as_ids, as_text, read_pieces
+from zoobot.data_utils.tables import Table, as_ids, as_text, id_reasons, read_pieces
 from zoobot.settings.catalog import PrepareCatalog
 
 __all__ = ["Folder", "Rows", "Source", "TableFile", "find_sources"]
@@ -105,11 +105,11 @@ class TableFile:
         return rows
 
     def _malformed(self, table: Table) -> Rows:
-        """Rows of a csv file with too many or too few fields."""
+        """Rows of a csv file that cannot be read."""
         rows = self._rows(_fields(table, "id_str"), _fields(table, "file_loc"))
         reasons = [f"{self.path}: {reason}" for _, reason in table.malformed]
         everyone = np.arange(len(rows))
-        rows.reject(everyone, kind="wrong number of fields", reasons=reasons)
+        rows.reject(everyone, kind="malformed row", reasons=reasons)
         return rows
 
     def _rows(self, ids: Sequence[str], locations: Sequence[str]) -> Rows:
@@ -123,7 +123,7 @@ class Folder:
 
     path: Path
     names: pa.Array
-    """(n_images,) large_string: the images, as they are when the folder is found."""
+    """(n_images,) large_binary: the images, as they are when the folder is found."""
 
     def ids(self) -> Iterator[Sequence[str]]:
         """Give the ids of all images, some at a time, in the order of `rows`."""
@@ -134,9 +134,16 @@ class Folder:
         """Give all images, some at a time, by name."""
         folder = self.path.absolute()
         for start in range(0, len(self.names), _FILES_AT_A_TIME):
-            names = self.names.slice(start, _FILES_AT_A_TIME).to_pylist()
-            stems = [Path(name).stem for name in names]
-            yield _rows(stems, [str(folder / name) for name in names], votes={})
+            stored = self.names.slice(start, _FILES_AT_A_TIME).to_pylist()
+            names = [name.decode(errors="replace") for name in stored]
+            # As ids in tables, which spaces around them are not part of.
+            ids = pd.Series(
+                [Path(name).stem.strip(" \t") for name in names], dtype="str"
+            )
+            rows = _rows(ids, [str(folder / name) for name in names], votes={})
+            _reject_reasons(rows, _name_reasons(stored), kind="file name is not UTF-8")
+            _reject_reasons(rows, id_reasons(ids), kind="id_str is no id")
+            yield rows
 
 
 Source = TableFile | Folder
@@ -177,11 +184,11 @@ def _find_images(folder: Path) -> Folder:
             f"{folder}: expected a folder of png and jpg images, found none"
         )
     n_entries = 0
-    pieces = [pa.array([], pa.large_string())]
+    pieces = [pa.array([], pa.large_binary())]
     for names in _listed(folder):
         n_entries += len(names)
         found = [one for one in names if Path(one).suffix.lower() in _IMAGE_SUFFIXES]
-        pieces.append(pa.array(found, pa.large_string()))
+        pieces.append(pa.array(map(os.fsencode, found), pa.large_binary()))
     images = pa.chunked_array(pieces).combine_chunks()
     if not len(images):
         raise ValueError(
@@ -198,6 +205,17 @@ def _listed(folder: Path) -> Iterator[list[str]]:
     with os.scandir(folder) as entries:
         while some := list(itertools.islice(entries, _FILES_AT_A_TIME)):
             yield [entry.name for entry in some]
+
+
+def _name_reasons(names: list[bytes]) -> np.ndarray:
+    """Say which names of files are not text: no table could hold them."""
+    reasons = np.full(len(names), "", dtype=object)
+    for row, name in enumerate(names):
+        try:
+            name.decode()
+        except UnicodeDecodeError:
+            reasons[row] = f"file_loc: found a file called {name!r}, expected UTF-8"
+    return reasons
 
 
 def _fields(table: Table, column: str) -> list[str]:

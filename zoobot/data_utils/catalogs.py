@@ -31,6 +31,7 @@ __all__ = ["prepare_catalog"]
 
 _GALAXY = [("id_str", pa.large_string()), ("file_loc", pa.large_string())]
 _IMAGES_IN_TASK = 16  # To hand out a task takes a tenth of the time of a small image.
+_EXAMPLES = 3  # shown of the most common reasons
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +58,8 @@ class _Totals:
     n_unlabelled: int = 0
     rejected: Counter[str] = dataclasses.field(default_factory=Counter)
     """Rejected rows by kind, in the order of the first of each."""
-    first_reason: str = ""
+    examples: dict[str, str] = dataclasses.field(default_factory=dict)
+    """The first reason of each kind."""
 
     def add(
         self, labelled: pd.DataFrame, *, others: pd.DataFrame, bad: pd.DataFrame
@@ -66,7 +68,8 @@ class _Totals:
         self.n_labelled += len(labelled)
         self.n_unlabelled += len(others)
         self.rejected.update(bad["kind"])
-        self.first_reason = self.first_reason or next(iter(bad["reason"]), "")
+        for kind, reason in zip(bad["kind"], bad["reason"], strict=True):
+            self.examples.setdefault(kind, reason)
 
 
 def prepare_catalog(
@@ -94,15 +97,16 @@ def prepare_catalog(
     data_folder : str or Path
         Where relative paths start.
     labelled, unlabelled, rejected : str or Path
-        Files to write: parquet, parquet and csv.
+        Files to write: parquet, parquet and csv. If the run stops as too many rows are
+        rejected, `rejected` is called ``..._by_failed_run.csv``.
     threads : int
         Images decoded at the same time.
 
     Raises
     ------
     ValueError
-        If a table lacks a column or cannot be read, a folder holds no image, or no
-        galaxy is left.
+        If a table lacks a column or cannot be read, a folder holds no image, no galaxy
+        is left, or a larger share of the rows is rejected than the settings allow.
 
     Notes
     -----
@@ -118,19 +122,23 @@ def prepare_catalog(
     ids = _read_ids(sources)
     galaxy_with_votes = [*_GALAXY, *((name, pa.int64()) for name in label_cols)]
     totals = _Totals()
+    # Under its final name only at the end, as that does not outlive a failed job.
+    listed = Path(rejected).with_name(f"{Path(rejected).stem}_by_failed_run.csv")
     with (
         parquet_writer(labelled, schema=pa.schema(galaxy_with_votes)) as write_labelled,
         parquet_writer(unlabelled, schema=pa.schema(_GALAXY)) as write_unlabelled,
-        csv_writer(rejected, columns=["id_str", "file_loc", "reason"]) as write_bad,
     ):
-        blocks = _checked_rows(ids, threads)
-        for rows in track(blocks, total=ids.n_rows, what="rows", size=len):
-            voted, others, bad = _sorted_out(rows)
-            write_labelled(voted)
-            write_unlabelled(others)
-            write_bad(bad)
-            totals.add(voted, others=others, bad=bad)
+        with csv_writer(listed, columns=["id_str", "file_loc", "reason"]) as write_bad:
+            blocks = _checked_rows(ids, threads)
+            for rows in track(blocks, total=ids.n_rows, what="rows", size=len):
+                voted, others, bad = _sorted_out(rows)
+                write_labelled(voted)
+                write_unlabelled(others)
+                write_bad(bad)
+                totals.add(voted, others=others, bad=bad)
         _check_totals(totals, ids.n_rows)
+        _check_rejected(totals, most=settings.rejected_share_max, listed=listed)
+    listed.replace(rejected)
     _log.info("wrote %d galaxies to %s", totals.n_labelled, labelled)
     _log.info("wrote %d galaxies to %s", totals.n_unlabelled, unlabelled)
 
@@ -180,8 +188,14 @@ def _reject_bad_images(rows: Rows, pool: ThreadPoolExecutor) -> None:
     rows.reject(
         checked[list(bad)],
         kind=[reason.partition(" (")[0] for reason in bad.values()],
-        reasons=[f"file_loc: {reason}" for reason in bad.values()],
+        reasons=[f"file_loc: {bad[i]}{_spans_lines(paths[i])}" for i in bad],
     )
+
+
+def _spans_lines(path: str) -> str:
+    """Say that a path may be another row, too: a quote opened and closed there."""
+    hint = "; its name spans lines: is a quote missing in the table?"
+    return hint if "\n" in path else ""
 
 
 def _image_reasons(paths: list[str]) -> list[str | None]:
@@ -211,10 +225,22 @@ def _check_totals(totals: _Totals, n_rows: int) -> None:
             f"{totals.n_unlabelled} unlabelled + {n_rejected} rejected; expected them "
             "to agree"
         )
-    if n_galaxies == 0:
-        why = (
-            f" ({most_common(totals.rejected)}; as {totals.first_reason})"
-            if n_rows
-            else ""
+
+
+def _check_rejected(totals: _Totals, *, most: float, listed: Path) -> None:
+    """Stop if no galaxy is left, or too few to be what the user meant."""
+    n_rejected = totals.rejected.total()
+    n_rows = totals.n_labelled + totals.n_unlabelled + n_rejected
+    if n_rows == 0:
+        raise ValueError("no galaxy: the tables have no row")
+    why = f"{most_common(totals.rejected)}; {listed} lists all with their reasons"
+    for kind, _ in totals.rejected.most_common(_EXAMPLES):
+        why += f"\n  as {totals.examples[kind]}"
+    if n_rejected == n_rows:
+        raise ValueError(f"no galaxy left: all {n_rows} rows rejected ({why})")
+    if n_rejected > most * n_rows:
+        raise ValueError(
+            f"prepare_catalog.rejected_share_max: {n_rejected} of {n_rows} rows "
+            f"rejected, {n_rejected / n_rows:.1%}, expected at most {most:.1%}. Mend "
+            f"them, or raise this setting to go on without them. {why}"
         )
-        raise ValueError(f"no galaxy left: all {n_rows} rows rejected{why}")

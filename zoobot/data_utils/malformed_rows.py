@@ -1,15 +1,20 @@
-"""Rows of a csv file with too many or too few fields, kept behind the others."""
+"""Rows of a csv file that cannot be read, kept behind the others."""
 
 from __future__ import annotations
 
 import csv
+import io
 import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Self
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
+
+from zoobot.data_utils.csv_text import NOT_UTF8
 
 __all__ = ["MalformedRows"]
 
@@ -21,21 +26,17 @@ class MalformedRows:
 
     Parameters
     ----------
-    path : Path
-        The csv file.
     names : sequence of str
         Its header.
     columns : sequence of str
         Columns to keep of what can be read of a row.
     """
 
-    def __init__(
-        self, path: Path, *, names: Sequence[str], columns: Sequence[str]
-    ) -> None:
-        self._path = path
+    def __init__(self, *, names: Sequence[str], columns: Sequence[str]) -> None:
         self._names = names
         self._columns = columns
-        self._unclosed: int | None = None
+        self.n_skipped = 0
+        """Rows with too many or too few fields, which the csv reader left out."""
         self._file = tempfile.TemporaryFile(  # noqa: SIM115, closed at exit
             "w+", encoding="utf-8", newline=""
         )
@@ -50,16 +51,24 @@ class MalformedRows:
         self._file.close()
 
     def keep(self, row: pyarrow.csv.InvalidRow) -> str:
-        """Keep a row, as the csv reader's handler of invalid rows."""
-        if "\n" in row.text.rstrip():
-            self._unclosed = self._unclosed or row.number
-            return "skip"
-        fields = next(csv.reader([row.text]), [])
+        """Keep a row with too many or too few fields, as the csv reader's handler."""
+        self.n_skipped += 1
+        fields = next(csv.reader(io.StringIO(row.text, newline="")), [])
         known = dict(zip(self._names, fields, strict=False))
         problem = f"found {row.actual_columns} fields, expected {row.expected_columns}"
         values = [known.get(name, "") for name in self._columns]
         self._writer.writerow([f"line {row.number}: {problem}", *values])
         return "skip"
+
+    def sift(self, rows: pa.Table) -> pa.Table:
+        """Keep the rows with bytes that are not UTF-8, and give the others."""
+        is_bad = np.zeros(len(rows), dtype=bool)
+        for column in rows.columns:
+            is_bad |= pc.match_substring(column, NOT_UTF8).to_numpy()
+        for row in rows.filter(pa.array(is_bad)).to_pylist():
+            found = next(value for value in row.values() if NOT_UTF8 in value)
+            self._writer.writerow([f"found {found!r}, expected UTF-8", *row.values()])
+        return rows.filter(pa.array(~is_bad))
 
     def blocks(self) -> Iterator[list[tuple[dict[str, str], str]]]:
         """Give the rows back, some at a time.
@@ -68,18 +77,7 @@ class MalformedRows:
         ------
         list of (dict, str)
             Of each row its values by column and what is wrong with it.
-
-        Raises
-        ------
-        ValueError
-            If a quote opened in a row and did not close in it: rows cannot be told
-            apart, nor counted.
         """
-        if self._unclosed is not None:
-            raise ValueError(
-                f"{self._path}: line {self._unclosed}: expected the quote that opens "
-                "in this row to close in it; found the end of another row first"
-            )
         self._file.seek(0)
         rows = csv.reader(self._file)
         while some := list(itertools.islice(rows, _ROWS)):

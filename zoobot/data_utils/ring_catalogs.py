@@ -184,7 +184,7 @@ def _label(settings: PrepareRingCatalog) -> str:
 
 
 def _malformed(table: Table) -> pd.DataFrame:
-    """Rows of a csv file with too many or too few fields."""
+    """Rows of a csv file that cannot be read."""
     reasons = [f"{table.path}: {reason}" for _, reason in table.malformed]
     return pd.DataFrame(
         {
@@ -192,7 +192,7 @@ def _malformed(table: Table) -> pd.DataFrame:
                 [known.get("id_str", "") for known, _ in table.malformed], dtype="str"
             ),
             "ring": np.zeros(len(reasons), dtype=np.int64),
-            "kind": pd.Series(["wrong number of fields"] * len(reasons), dtype=object),
+            "kind": pd.Series(["malformed row"] * len(reasons), dtype=object),
             "reason": pd.Series(reasons, dtype=object),
         }
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -72,10 +74,22 @@ def csv_writer(
 
         def write(rows: pd.DataFrame) -> None:
             rows[names].to_csv(
-                file, index=False, header=False, float_format=float_format
+                file,
+                index=False,
+                header=False,
+                float_format=float_format,
+                quoting=_quoting(rows[names]),
             )
 
         yield write
+
+
+def _quoting(rows: pd.DataFrame) -> Literal[0, 2]:
+    """Quote all texts if one has a carriage return, which else ends a row."""
+    for _, column in rows.select_dtypes(["object", "str"]).items():
+        if column.astype("str").str.contains("\r", regex=False).any():
+            return csv.QUOTE_NONNUMERIC
+    return csv.QUOTE_MINIMAL
 
 
 @contextlib.contextmanager

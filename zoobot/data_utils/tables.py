@@ -22,6 +22,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from zoobot.data_utils.columns import is_text, plain
+from zoobot.data_utils.csv_text import CsvText, examine_csv, opened_as_utf8
 from zoobot.data_utils.malformed_rows import MalformedRows
 from zoobot.data_utils.parquet_pieces import cut, read_batches
 
@@ -30,6 +31,7 @@ __all__ = [
     "as_ids",
     "as_text",
     "first_rows",
+    "id_reasons",
     "most_common",
     "read_pieces",
     "read_table",
@@ -119,8 +121,11 @@ def read_pieces(path: str | Path, *, columns: Sequence[str]) -> Iterator[Table]:
         yield from readers[path.suffix.lower()](path, list(columns))
     except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
         kind = path.suffix.lower().lstrip(".")
+        found = str(error)
+        if "straddling object" in found:
+            found = f"found a row longer than {_BYTES_IN_CSV_BLOCK} bytes"
         raise ValueError(
-            f"{path}: expected a complete {kind} table; {error}"
+            f"{path}: expected a complete {kind} table; {found}"
         ) from error
 
 
@@ -156,6 +161,11 @@ def as_ids(table: Table, column: str = "id_str") -> tuple[pd.Series, np.ndarray]
         What is wrong with each, or an empty text.
     """
     ids = as_text(table, column)
+    return ids, id_reasons(ids, column)
+
+
+def id_reasons(ids: pd.Series, column: str = "id_str") -> np.ndarray:
+    """Say what is wrong with each id, or an empty text, (n_rows,) object."""
     reasons = np.full(len(ids), "", dtype=object)
     reasons[ids == ""] = f"{column}: empty, expected a text"
     # Control characters break csv files, and HDF5 cannot store a NUL.
@@ -163,7 +173,7 @@ def as_ids(table: Table, column: str = "id_str") -> tuple[pd.Series, np.ndarray]
         reasons[row] = (
             f"{column}: found {ids[row]!r}, expected a text without control characters"
         )
-    return ids, reasons
+    return reasons
 
 
 def first_rows(ids: pd.Series) -> np.ndarray:
@@ -188,36 +198,55 @@ def most_common(kinds: Iterable[str] | Mapping[str, int], *, n: int = 5) -> str:
 
 
 def _csv_blocks(path: Path, columns: list[str]) -> Iterator[Table]:
-    names, has_rows = _csv_header(path)
-    _check_columns(path, names, columns)
-    text = pa.schema([(name, pa.string()) for name in columns])
-    yield Table(path, text.empty_table(), [])
-    if not has_rows:
+    text = examine_csv(path, columns=columns)
+    _check_columns(path, text.names, columns)
+    types = pa.schema([(name, pa.string()) for name in columns])
+    yield Table(path, types.empty_table(), [])
+    if not text.has_rows:
         return
-    with MalformedRows(path, names=names, columns=columns) as malformed:
-        with pyarrow.csv.open_csv(
-            path,
+    with MalformedRows(names=text.names, columns=columns) as malformed:
+        n_read = 0
+        for rows in cut(_csv_batches(path, types, malformed, text=text), size=_ROWS):
+            n_read += len(rows)
+            yield Table(path, rows if text.is_utf8 else malformed.sift(rows), [])
+        _check_n_rows(path, n_read + malformed.n_skipped, text.n_rows)
+        for some in malformed.blocks():
+            yield Table(path, types.empty_table(), some)
+
+
+def _csv_batches(
+    path: Path, types: pa.Schema, malformed: MalformedRows, *, text: CsvText
+) -> Iterator[pa.Table]:
+    """Rows with the number of fields of the header; the others are skipped."""
+    with (
+        opened_as_utf8(path, is_utf8=text.is_utf8) as file,
+        pyarrow.csv.open_csv(
+            file,
             # One thread: several would give no line numbers and no fixed order.
             read_options=pyarrow.csv.ReadOptions(
                 use_threads=False, block_size=_BYTES_IN_CSV_BLOCK
             ),
-            parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=malformed.keep),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=text, include_columns=columns, strings_can_be_null=False
+            parse_options=pyarrow.csv.ParseOptions(
+                invalid_row_handler=malformed.keep,
+                # Only where there are some: it costs time.
+                newlines_in_values=text.n_rows is not None,
             ),
-        ) as batches:
-            tables = (pa.Table.from_batches([batch]) for batch in batches)
-            for rows in cut(tables, size=_ROWS):
-                yield Table(path, rows, [])
-        for some in malformed.blocks():
-            yield Table(path, text.empty_table(), some)
+            convert_options=pyarrow.csv.ConvertOptions(
+                column_types=types,
+                include_columns=types.names,
+                strings_can_be_null=False,
+            ),
+        ) as batches,
+    ):
+        yield from (pa.Table.from_batches([batch]) for batch in batches)
 
 
-def _csv_header(path: Path) -> tuple[list[str], bool]:
-    """Read the names of the columns, and whether anything is below them."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        names = next(csv.reader(file), [])
-        return names, bool(file.readline())
+def _check_n_rows(path: Path, found: int, expected: int | None) -> None:
+    if expected not in (None, found):
+        raise ValueError(
+            f"{path}: found {found} rows, expected {expected} by its quotes; write "
+            "the table again, as parquet or with every text in quotes"
+        )
 
 
 def _parquet_blocks(path: Path, columns: list[str]) -> Iterator[Table]:
@@ -226,6 +255,7 @@ def _parquet_blocks(path: Path, columns: list[str]) -> Iterator[Table]:
     types = pa.schema([schema.field(name) for name in columns])
     yield Table(path, types.empty_table(), [])
     for rows in read_batches(path, columns=columns):
+        rows.validate(full=True)  # A stranger's file may hold texts that are none.
         yield Table(path, rows, [])
 
 
@@ -247,6 +277,10 @@ def _check_columns(path: Path, found: list[str], expected: list[str]) -> None:
 
 
 def _names(names: list[str], separator: str = ", ") -> str:
-    shown = separator.join(names[:_MOST_NAMES_SHOWN])
+    shown = separator.join(map(_printable, names[:_MOST_NAMES_SHOWN]))
     left = len(names) - _MOST_NAMES_SHOWN
     return shown + (f" and {left} more" if left > 0 else "")
+
+
+def _printable(name: str) -> str:
+    return name if name.isprintable() else repr(name)

@@ -58,6 +58,8 @@ class PrepareCatalog(Section):
     """Tables (csv or parquet) with id_str and file_loc, of galaxies only to predict."""
     image_folders: list[str]
     """Folders of png and jpg images only to predict; a file's stem is its id_str."""
+    rejected_share_max: float = Fraction
+    """Largest share of the rows that may be rejected; a larger one stops the run."""
 
     @model_validator(mode="after")
     def _check_anything(self) -> Self:

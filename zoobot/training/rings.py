@@ -58,7 +58,11 @@ def finetune_rings(
     settings : FinetuneRings
     """
     keras.utils.set_random_seed(settings.seed)
-    table = pd.read_csv(catalog, dtype={"id_str": str, "file_loc": str})
+    table = pd.read_csv(
+        catalog,
+        dtype={"id_str": str, "file_loc": str},
+        keep_default_na=False,  # A galaxy may be called NA.
+    )
     galaxies = {
         p: table[table["part"] == p].rename(columns={"ring": "label"}) for p in _PARTS
     }
