@@ -1,15 +1,12 @@
 """Catalogues: every row comes out once, and what is wrong with a bad one is said."""
 
-import csv
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from PIL import Image
 
+from tests.catalogs import COLUMNS, SCHEMA, draw_images, prepare, write_csv
 from workflow_scripts import prepare_catalog as script
 from zoobot.data_utils import (
     catalog_sources,
@@ -21,73 +18,6 @@ from zoobot.data_utils import (
 )
 from zoobot.data_utils.columns import as_flags, as_fractions, as_votes
 from zoobot.data_utils.tables import first_rows, most_common, read_table
-from zoobot.schemas import Schema
-from zoobot.settings.catalog import PrepareCatalog
-
-TREE = {
-    "shape": {"answers": ["round", "flat"]},
-    "arms": {"answers": ["yes", "no"], "asked_after": ["shape_flat"]},
-}
-SCHEMA = Schema(TREE, name="tiny")
-COLUMNS = ["id_str", "file_loc", *SCHEMA.label_cols]
-
-
-@dataclasses.dataclass
-class Result:
-    """What prepare_catalog wrote."""
-
-    labelled: pd.DataFrame
-    unlabelled: pd.DataFrame
-    rejected: pd.DataFrame
-
-    def reason(self, id_str):
-        """Why one galaxy was rejected."""
-        reasons = self.rejected.set_index("id_str")["reason"]
-        return reasons.loc[id_str]
-
-    def __len__(self):
-        """Count all rows."""
-        return len(self.labelled) + len(self.unlabelled) + len(self.rejected)
-
-
-def draw_images(folder, names):
-    """Write small images that decode."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        Image.new("RGB", (8, 8)).save(folder / name)
-
-
-def write_csv(path, rows, *, columns=COLUMNS):
-    """Write a csv table, its folder too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        csv.writer(file).writerows([columns, *rows])
-    return path
-
-
-def prepare(folder, *, labelled=(), unlabelled=(), images=(), threads=2):
-    """Run prepare_catalog with paths relative to a folder, and read what it wrote."""
-    settings = PrepareCatalog(
-        labelled_catalogs=list(labelled),
-        unlabelled_catalogs=list(unlabelled),
-        image_folders=list(images),
-        rejected_share_max=1.0,
-    )
-    out = folder / "out"
-    catalogs.prepare_catalog(
-        settings,
-        schema=SCHEMA,
-        data_folder=folder,
-        labelled=out / "labelled.parquet",
-        unlabelled=out / "unlabelled.parquet",
-        rejected=out / "rejected.csv",
-        threads=threads,
-    )
-    return Result(
-        pd.read_parquet(out / "labelled.parquet"),
-        pd.read_parquet(out / "unlabelled.parquet"),
-        pd.read_csv(out / "rejected.csv", dtype=str, keep_default_na=False),
-    )
 
 
 def test_good_rows_are_unchanged(tmp_path):
