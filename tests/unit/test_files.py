@@ -1,5 +1,10 @@
 """A file under its final name is complete."""
 
+import errno
+import os
+import socket
+import subprocess
+
 import pytest
 
 from zoobot.files import written_whole
@@ -49,3 +54,31 @@ def test_replaces_a_file(tmp_path):
         with written_whole(path) as beside:
             beside.write_text(text)
     assert path.read_text() == "second"
+
+
+@pytest.mark.faults
+def test_leftovers_of_killed_jobs_are_removed(tmp_path):
+    """Of jobs of this host that are no more, not of those that still write."""
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    host = socket.gethostname()
+    names = [
+        f".table.{host}-{gone.pid}.csv",
+        f".card.{host}-{gone.pid}",
+        f".table.{host}-{os.getppid()}.csv",
+        f".table.elsewhere-{gone.pid}.csv",
+        f"table.{host}-{gone.pid}.csv",
+        ".gitignore",
+    ]
+    for name in names:
+        (tmp_path / name).touch()
+    with written_whole(tmp_path / "table.csv") as beside:
+        beside.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {*names[2:], "table.csv"}
+
+
+def test_other_errors_are_not_taken_for_the_disk(tmp_path):
+    """An input that may not be read is no problem of the output."""
+    with pytest.raises(PermissionError) as caught, written_whole(tmp_path / "a.csv"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/image.png")
+    assert caught.value.filename == "/data/image.png"

@@ -1,5 +1,6 @@
 """HDF5 files: what is written is read, and a bad file is named."""
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -90,3 +91,97 @@ def test_bad_files_are_named(tmp_path, read):
     path.write_bytes(whole)
     with pytest.raises(ValueError, match=r"rows.hdf5.* representations not found"):
         read(path, dataset="representations")
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """A file's path, its bytes, and the values written to it."""
+    path = tmp_path / "rows.hdf5"
+    values = written(path, id_str=[str(i) for i in range(300)], n_passes=3)
+    return path, path.read_bytes(), values
+
+
+def read_all_ways(path):
+    """What each of the readers gives of the values."""
+    blocks = hdf5.read_blocks(path, dataset="predictions", n_rows=70)
+    return [
+        hdf5.read(path, dataset="predictions").values,
+        np.concatenate(list(blocks)),
+        hdf5.read_rows(path, dataset="predictions", rows=np.arange(300)),
+    ]
+
+
+def test_readers_agree(whole):
+    """Whole, in blocks, and row by row."""
+    path, _, values = whole
+    for found in read_all_ways(path):
+        np.testing.assert_array_equal(found, values)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("n_zeros", [4, 64, 2048])
+def test_zeros_in_place_of_values_are_noticed(whole, n_zeros):
+    """A page that never reached the disk reads as zeros, and zeros are numbers."""
+    path, content, values = whole
+    start = content.index(values[100].tobytes())
+    path.write_bytes(content[:start] + bytes(n_zeros) + content[start + n_zeros :])
+    for read in (
+        lambda: hdf5.read(path, dataset="predictions"),
+        lambda: list(hdf5.read_blocks(path, dataset="predictions", n_rows=70)),
+        lambda: hdf5.read_rows(path, dataset="predictions", rows=np.array([7, 100])),
+    ):
+        with pytest.raises(ValueError, match=r"rows.hdf5: .*first of '100'; delete it"):
+            read()
+    good = hdf5.read_rows(path, dataset="predictions", rows=np.array([7, 99]))
+    np.testing.assert_array_equal(good, values[[7, 99]])
+
+
+@pytest.mark.faults
+def test_a_changed_attribute_is_noticed(whole):
+    """As of the model that made the file."""
+    path, _, _ = whole
+    with h5py.File(path, "r+") as file:
+        file.attrs["seed"] = 4
+    with pytest.raises(ValueError, match=r"rows.hdf5: .*attributes that differ"):
+        hdf5.read_header(path, dataset="predictions")
+
+
+@pytest.mark.faults
+def test_no_changed_byte_changes_what_is_read(whole):
+    """Wherever it is: the same values are read, or an error names the file."""
+    path, content, values = whole
+    rng = np.random.default_rng(0)
+    n_noticed = 0
+    for place in rng.choice(len(content), 300, replace=False):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.integers(8)
+        path.write_bytes(damaged)
+        try:
+            rows = hdf5.read(path, dataset="predictions")
+        except ValueError as error:
+            assert "rows.hdf5: " in str(error), place
+            n_noticed += 1
+        else:
+            np.testing.assert_array_equal(rows.values, values, str(place))
+            assert rows.id_str == [str(i) for i in range(300)], place
+    assert n_noticed > 50  # the values alone are about half of the file
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.9, 0.999])
+def test_a_file_cut_short_is_named(whole, share):
+    """Wherever it ends."""
+    path, content, _ = whole
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ValueError, match=r"rows.hdf5: expected a complete.*delete it"):
+        hdf5.read(path, dataset="predictions")
+
+
+def test_a_file_of_other_programs_has_no_checksums(tmp_path):
+    """It is read as it is."""
+    path = tmp_path / "rows.hdf5"
+    values = written(path)
+    with h5py.File(path, "r+") as file:
+        del file["checksums"]
+    found = hdf5.read(path, dataset="predictions")
+    np.testing.assert_array_equal(found.values, values)

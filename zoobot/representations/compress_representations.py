@@ -14,7 +14,6 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -120,14 +119,13 @@ def _describe_all(representations: Sequence[str | Path]) -> list[_Source]:
 
 
 def _describe(path: Path) -> _Source:
-    n_galaxies = len(hdf5.read_ids(path, dataset=_DATASET))
-    with h5py.File(path, "r") as file:
-        return _Source(
-            path,
-            n_galaxies=n_galaxies,
-            n_features=file[_DATASET].shape[1],
-            model_digest=str(file.attrs.get("model_digest", "")),
-        )
+    header = hdf5.read_header(path, dataset=_DATASET)
+    return _Source(
+        path,
+        n_galaxies=header.shape[0],
+        n_features=header.shape[1],
+        model_digest=str(header.attributes.get("model_digest", "")),
+    )
 
 
 def _check_sizes(n_components: int, n_galaxies: int, n_features: int) -> None:
@@ -164,18 +162,18 @@ def _blocks(sources: list[_Source], sizes: Sequence[int]) -> Iterator[np.ndarray
 
 def _pieces(sources: list[_Source], *, step: int) -> Iterator[np.ndarray]:
     for source in sources:
-        with h5py.File(source.path, "r") as file:
-            for start in range(0, source.n_galaxies, step):
-                rows = file[_DATASET][start : start + step]
-                values = mean_over_views(rows)
-                bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-                if len(bad):
-                    galaxy = file["id_str"].asstr()[start + int(bad[0])]
-                    raise ValueError(
-                        f"{source.path}: representation of {galaxy!r}: found a value "
-                        "that is not finite, expected numbers"
-                    )
-                yield values
+        start = 0
+        for rows in hdf5.read_blocks(source.path, dataset=_DATASET, n_rows=step):
+            values = mean_over_views(rows)
+            bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+            if len(bad):
+                ids = hdf5.read_ids(source.path, dataset=_DATASET)
+                raise ValueError(
+                    f"{source.path}: representation of {ids[start + int(bad[0])]!r}: "
+                    "found a value that is not finite, expected numbers"
+                )
+            yield values
+            start += len(values)
 
 
 def _fit(
