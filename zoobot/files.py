@@ -80,11 +80,16 @@ def _error_of_disk(error: BaseException | None, path: Path) -> int | None:
         is_mine = str(path.parent) in str(error)
         for number in _REMEDIES:
             is_it = getattr(error, "errno", None) == number
-            is_it = is_it or os.strerror(number) in str(error)
+            is_it = is_it or any(words in str(error) for words in _words(number))
             if is_it and (is_mine or (number in _FULL and named is None)):
                 return number
         error = error.__cause__ or error.__context__
     return None
+
+
+def _words(number: int) -> list[str]:
+    own = ["Not enough space on disk"] if number == errno.ENOSPC else []  # astropy's
+    return [os.strerror(number), *own]
 
 
 @functools.cache

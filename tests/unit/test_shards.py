@@ -104,7 +104,13 @@ def test_each_record_is_an_example(catalogue, tmp_path, encoding):
         for name in COLUMNS:
             features[name].int64_list.value.append(row[name])
         features["size"].int64_list.value.append(32)
+        features["galaxies_in_shard"].int64_list.value.append(5)
         assert tf.train.Example.FromString(record) == whole
+
+
+def test_written_twice_is_the_same_to_the_byte(catalogue, shard, tmp_path):
+    """Then who reads it need not run again."""
+    assert write(tmp_path, catalogue).read_bytes() == shard.read_bytes()
 
 
 @pytest.mark.parametrize("n_galaxies", [1, 2, 7, 8, 9, 127, 128, 129])
@@ -118,21 +124,13 @@ def test_sizes(catalogue, tmp_path, n_galaxies):
     assert ids_in(dataset) == list(catalogue["id_str"][:n_galaxies])
 
 
-def test_no_galaxy(catalogue, shard, tmp_path):
-    """A shard without galaxies is a file; beside others it does not matter."""
-    empty = write(tmp_path, catalogue[:0], name="empty")
-    assert empty.read_bytes() == b""
-    ids, votes = tfrecord_datasets.read_columns([empty, shard], COLUMNS)
-    assert len(ids) == len(votes) == len(catalogue)
-    ids, votes = tfrecord_datasets.read_columns([empty], COLUMNS)
-    assert (ids, votes.shape) == ([], (0, len(COLUMNS)))
-    assert ids_in(tfrecord_datasets.get_dataset([empty, shard], COLUMNS, 16)) == list(
-        catalogue["id_str"]
-    )
+def test_no_galaxy(catalogue, tmp_path):
+    """An empty file is no shard: it could be one of which nothing is left."""
     with pytest.raises(
-        ValueError, match=r"empty.tfrecord: expected records with image"
+        ValueError, match=r"parquet: found no galaxy, expected at least"
     ):
-        tfrecord_datasets.shard_image_size([empty])
+        write(tmp_path, catalogue[:0], name="empty")
+    assert not list(tmp_path.glob("**/*.tfrecord"))
 
 
 def test_several_shards(catalogue, shard, tmp_path):
@@ -189,23 +187,95 @@ def test_resized(catalogue, tmp_path):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_truncated_shard_raises(shard, tmp_path):
-    """A shard cut short is an error, not the end of the data."""
-    cut = tmp_path / "cut.tfrecord"
-    cut.write_bytes(shard.read_bytes()[:-100])
-    with pytest.raises(tf.errors.DataLossError, match="truncated"):
-        ids_in(tfrecord_datasets.get_dataset([cut], COLUMNS, 16))
-    with pytest.raises(tf.errors.DataLossError, match="truncated"):
-        tfrecord_datasets.read_columns([cut], COLUMNS)
+def readings(shard):
+    """All that can be done with a shard."""
+    return [
+        lambda: ids_in(tfrecord_datasets.get_dataset([shard], COLUMNS, 16)),
+        lambda: tfrecord_datasets.read_columns([shard], COLUMNS),
+        lambda: tfrecord_datasets.read_columns([shard], []),
+    ]
 
 
-def test_damaged_shard_raises(shard, tmp_path):
-    """A flipped bit is found by the records' checksums."""
-    content = bytearray(shard.read_bytes())
-    content[len(content) // 2] ^= 1
-    (tmp_path / "bad.tfrecord").write_bytes(content)
-    with pytest.raises(tf.errors.DataLossError, match="corrupted"):
-        ids_in(tfrecord_datasets.get_dataset([tmp_path / "bad.tfrecord"], COLUMNS, 16))
+def ends_of_records(content):
+    """Where records end, by the format: length, checksum, record, checksum."""
+    ends = [0]
+    while ends[-1] < len(content):
+        length = int.from_bytes(content[ends[-1] : ends[-1] + 8], "little")
+        ends.append(ends[-1] + 8 + 4 + length + 4)
+    return ends
+
+
+@pytest.mark.faults
+def test_a_shard_cut_short_is_named(shard, tmp_path):
+    """Within a record or between two, where no checksum is wrong."""
+    content = shard.read_bytes()
+    ends = ends_of_records(content)
+    for n_bytes in (
+        0,
+        5,
+        12,
+        13,
+        *(end - 1 for end in ends[1:3]),
+        *ends[1:3],
+        ends[-2],
+    ):
+        cut = tmp_path / f"cut_{n_bytes}.tfrecord"
+        cut.write_bytes(content[:n_bytes])
+        for read in readings(cut):
+            with pytest.raises(
+                ValueError, match=rf"{cut.name}: found .* delete it and"
+            ):
+                read()
+
+
+@pytest.mark.faults
+def test_a_shard_with_a_record_twice_or_without_one_is_named(shard, tmp_path):
+    """What a copy may do to it; again no checksum is wrong."""
+    content = shard.read_bytes()
+    ends = ends_of_records(content)
+    (tmp_path / "more.tfrecord").write_bytes(content + content[: ends[1]])
+    (tmp_path / "fewer.tfrecord").write_bytes(content[: ends[1]] + content[ends[2] :])
+    n_galaxies = len(ends) - 1
+    for name, n_found in (("more", n_galaxies + 1), ("fewer", n_galaxies - 1)):
+        message = f"{name}.tfrecord: found {n_found} galaxies, expected {n_galaxies};"
+        for read in readings(tmp_path / f"{name}.tfrecord"):
+            with pytest.raises(ValueError, match=message):
+                read()
+
+
+@pytest.mark.faults
+def test_a_flipped_bit_is_named(shard, tmp_path):
+    """Anywhere: in a length, in an image, in what stands before it, in a checksum."""
+    content = shard.read_bytes()
+    ends = ends_of_records(content)
+    first = [0, 7, 8, 11, 12, 15, 40, ends[1] // 2, ends[1] - 4, ends[1] - 1]
+    rng = np.random.default_rng(0)
+    for place in [*first, *rng.choice(len(content), 20, replace=False)]:
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << rng.integers(8)
+        path = tmp_path / f"bad_{place}.tfrecord"
+        path.write_bytes(damaged)
+        with pytest.raises(
+            ValueError, match=rf"bad_{place}.tfrecord: found .*delete it"
+        ):
+            tfrecord_datasets.read_columns([shard, path], COLUMNS)
+    with pytest.raises(tf.errors.DataLossError):
+        ids_in(tfrecord_datasets.get_dataset([path], COLUMNS, 16))
+
+
+def test_a_shard_of_other_programs_may_not_say_how_many(shard, tmp_path):
+    """Then the number of its galaxies is what it is."""
+    records = []
+    for record in tf.data.TFRecordDataset(str(shard)):
+        example = tf.train.Example.FromString(record.numpy())
+        del example.features.feature["galaxies_in_shard"]
+        records.append(example.SerializeToString())
+    other = tmp_path / "other.tfrecord"
+    with tf.io.TFRecordWriter(str(other)) as writer:
+        for record in records[:-1]:
+            writer.write(record)
+    ids, _ = tfrecord_datasets.read_columns([other], COLUMNS)
+    assert len(ids) == len(records) - 1
 
 
 def test_wrong_size_is_refused(catalogue, shard, tmp_path):

@@ -16,6 +16,7 @@ import tensorflow as tf
 from PIL import Image
 
 from zoobot.data_utils.images import load_image
+from zoobot.data_utils.whole_shards import N_GALAXIES
 from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.settings.catalog import WriteShards
@@ -38,13 +39,21 @@ def write_shard(
         Parquet table with id_str, file_loc and columns of whole numbers (votes).
     shard : str or Path
         TFRecord to write. Each record is a tf.train.Example with ``id_str``, ``image``
-        (bytes), ``encoding`` (raw or jpeg), ``size`` and every other column.
+        (bytes), ``encoding`` (raw or jpeg), ``size``, ``galaxies_in_shard`` (how many
+        records there are) and every other column.
     settings : WriteShards
         Size and encoding.
     threads : int
         Images decoded at once.
+
+    Raises
+    ------
+    ValueError
+        If there is no galaxy, or an image cannot be read.
     """
     galaxies = pd.read_parquet(catalog)
+    if galaxies.empty:
+        raise ValueError(f"{catalog}: found no galaxy, expected at least one a shard")
     columns = [col for col in galaxies.columns if col not in ("id_str", "file_loc")]
 
     def encoded(path: str) -> bytes:
@@ -56,6 +65,7 @@ def write_shard(
         rows = zip(galaxies["id_str"], votes, images, strict=True)
         for id_str, counts, image in track(rows, total=len(galaxies), what="galaxies"):
             named = dict(zip(columns, counts, strict=True))
+            named[N_GALAXIES] = len(galaxies)
             writer.write(_record(id_str, image, named, settings))
     log.info(
         "wrote %d galaxies with %d columns to %s", len(galaxies), len(columns), shard
@@ -105,7 +115,8 @@ def _record(id_str: str, image: bytes, votes: dict, settings: WriteShards) -> by
         features[column].int64_list.value.append(int(count))
     # Serialized messages one after another are the message of all their fields. Added
     # here, the image is copied once; inside the message it would be several times.
-    return b"".join([example.SerializeToString(), _before_image(len(image)), image])
+    before = example.SerializeToString(deterministic=True)
+    return b"".join([before, _before_image(len(image)), image])
 
 
 @functools.lru_cache(maxsize=1)

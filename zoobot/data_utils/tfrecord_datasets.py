@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from zoobot.data_utils.whole_shards import check_shards, damage_named
+
 __all__ = ["get_dataset", "read_columns", "shard_image_size"]
 
 _BANDS = 3
@@ -50,8 +52,9 @@ def get_dataset(
     Raises
     ------
     ValueError
-        If there is no shard, or a file is no shard.
+        If there is no shard, or a file is no whole shard.
     """
+    check_shards(records)
     size = shard_image_size(records) if image_size is None else image_size
     paths = [str(path) for path in records]
     if shuffle:
@@ -99,15 +102,23 @@ def read_columns(
     -------
     id_str : (n_galaxies,) list of str
     votes : (n_galaxies, n_columns) int64
+
+    Raises
+    ------
+    ValueError
+        If a shard is not whole, or a record is damaged: all of them are read.
     """
+    check_shards(records)
     features = _column_features(columns)
     dataset = tf.data.TFRecordDataset([str(path) for path in records]).batch(1024)
     ids: list[str] = []
     votes = [np.empty((0, len(columns)), np.int64)]
-    for serialized in dataset:
-        batch = tf.io.parse_example(serialized, features)
-        ids += [id_str.decode() for id_str in batch["id_str"].numpy()]
-        votes.append(np.stack([batch[col].numpy() for col in columns], axis=-1))
+    with damage_named(records):
+        for serialized in dataset:
+            batch = tf.io.parse_example(serialized, features)
+            ids += [id_str.decode() for id_str in batch["id_str"].numpy()]
+            found = [batch[column].numpy() for column in columns]
+            votes.append(np.reshape(found, (len(columns), -1)).T)
     return ids, np.concatenate(votes)
 
 
@@ -117,14 +128,16 @@ def shard_image_size(records: Sequence[str | Path]) -> int:
     Raises
     ------
     ValueError
-        If there is no shard, all are empty, or the first record is none of a galaxy.
+        If there is no shard, or the first record is none of a galaxy.
     """
     if not records:
         raise ValueError("shards: found none, expected at least one TFRecord file")
-    for serialized in tf.data.TFRecordDataset([str(p) for p in records]).take(1):
-        example = tf.train.Example.FromString(serialized.numpy())
-        if "size" in example.features.feature:
-            return example.features.feature["size"].int64_list.value[0]
+    check_shards(records[:1])
+    with damage_named(records[:1]):
+        serialized = next(iter(tf.data.TFRecordDataset(str(records[0])))).numpy()
+    example = tf.train.Example.FromString(serialized)
+    if "size" in example.features.feature:
+        return example.features.feature["size"].int64_list.value[0]
     raise ValueError(
         f"{records[0]}: expected records with image, id_str, encoding and size, "
         "found none"
