@@ -74,6 +74,8 @@ def _load(path: tf.Tensor, *, size: int, margin: int) -> tf.Tensor:
     def load(path: bytes) -> np.ndarray:
         return load_image(path.decode(), size_px=size, margin_px=margin)
 
-    image = tf.numpy_function(load, [path], tf.uint8)
+    # Without state, several images are read at once also where operations are
+    # deterministic, as in finetuning.
+    image = tf.numpy_function(load, [path], tf.uint8, stateful=False)
     side = size - 2 * margin
     return tf.ensure_shape(image, [side, side, 3])

@@ -76,21 +76,33 @@ def _shuffled(
     paths: list[str], *, seed: int | tf.Tensor, n_buffered: int
 ) -> tf.data.Dataset:
     """Encoded records: shards in random order, many at once, and a shuffling buffer."""
+    # Catalogues are sorted, by position or by survey. The buffer mixes the whole of a
+    # small survey; of a large one it holds too little, so that shards mix, too.
+    seed = tf.cast(seed, tf.int64)
+    shards = _reordered(tf.data.Dataset.from_tensor_slices(paths), len(paths), seed)
+    galaxies = shards.interleave(tf.data.TFRecordDataset, cycle_length=_SHARDS_AT_ONCE)
+    return _reordered(galaxies, n_buffered, seed)
 
-    def shuffle(seed: tf.Tensor) -> tf.data.Dataset:
-        # TensorFlow mixes in the seed of the whole process, and fails if that is 0.
-        tf.compat.v1.get_default_graph().seed = 1
-        shards = tf.data.Dataset.from_tensor_slices(paths).shuffle(
-            len(paths), seed=seed, reshuffle_each_iteration=False
-        )
-        # Catalogues are sorted, by position or by survey. The buffer mixes the whole of
-        # a small survey; of a large one it holds too little, so that shards mix, too.
-        galaxies = shards.interleave(
-            tf.data.TFRecordDataset, cycle_length=_SHARDS_AT_ONCE
-        )
-        return galaxies.shuffle(n_buffered, seed=seed, reshuffle_each_iteration=False)
 
-    return tf.data.Dataset.from_tensors(tf.cast(seed, tf.int64)).flat_map(shuffle)
+def _reordered(
+    dataset: tf.data.Dataset, n_buffered: int, seed: tf.Tensor
+) -> tf.data.Dataset:
+    """What `Dataset.shuffle` gives, by an operation that keeps no state.
+
+    That of `Dataset.shuffle` keeps some: where operations are deterministic, TensorFlow
+    then neither reads in parallel nor ahead, and halves the speed of a dataset in which
+    it occurs. It also mixes in the seed of the whole process.
+    """
+    shuffled = tf.raw_ops.ShuffleDataset(
+        input_dataset=tf.data.experimental.to_variant(dataset),
+        buffer_size=n_buffered,
+        seed=1,
+        seed2=seed,
+        reshuffle_each_iteration=False,
+        output_types=[tf.string],
+        output_shapes=[()],
+    )
+    return tf.data.experimental.from_variant(shuffled, dataset.element_spec)
 
 
 def read_columns(
