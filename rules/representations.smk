@@ -10,6 +10,7 @@ rule extract_representations:
         "results/logs/extract_representations_{run_name}_{member}_{index}.log",
     benchmark:
         "results/benchmarks/extract_representations_{run_name}_{member}_{index}.tsv"
+    retries: 1
     conda:
         "../envs/zoobot.yaml"
     threads: 64

@@ -88,8 +88,9 @@ def _error_of_disk(error: BaseException | None, path: Path) -> int | None:
 
 
 def _words(number: int) -> list[str]:
-    own = ["Not enough space on disk"] if number == errno.ENOSPC else []  # astropy's
-    return [os.strerror(number), *own]
+    # Astropy's, and NumPy's "524288 requested and 190400 written".
+    own = ["Not enough space on disk", " requested and "]
+    return [os.strerror(number), *(own if number == errno.ENOSPC else [])]
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from tests import networks
 from zoobot.data_utils import hdf5
 from zoobot.estimators import define_model
 from zoobot.estimators.model_card import load_card, load_head
+from zoobot.representations import extract
 from zoobot.representations.extract import extract_representations, sweep_shards
 from zoobot.settings.representations import ExtractRepresentations
 from zoobot.training.train import validation_batches
@@ -148,3 +149,31 @@ def test_a_missing_engine_is_named(planted, trained, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(ValueError, match="pip install openvino"):
         extracted(planted, trained, tmp_path / "some.hdf5", engine="openvino")
+
+
+@pytest.mark.faults
+def test_a_device_with_little_memory_gives_the_same(
+    rows, planted, trained, tmp_path, monkeypatch, caplog
+):
+    """Seven galaxies do not fit at once, three do: halved once, and no galaxy lost."""
+    encoding = extract._encoding
+
+    def of_little_memory(encoder: keras.Model):
+        encode = encoding(encoder)
+
+        def encode_few(views: tf.Tensor) -> tf.Tensor:
+            if len(views) > 4:
+                raise tf.errors.ResourceExhaustedError(
+                    None, None, "OOM when allocating"
+                )
+            return encode(views)
+
+        return encode_few
+
+    monkeypatch.setattr(extract, "_encoding", of_little_memory)
+    found = extracted(planted, trained, tmp_path / "all.hdf5")
+    assert caplog.text.count("do not fit into the memory") == 1
+    assert found.id_str == rows.id_str
+    # Convolutions of another batch size add up in another order.
+    largest = np.abs(rows.values).max()
+    np.testing.assert_allclose(found.values, rows.values, rtol=0, atol=1e-5 * largest)

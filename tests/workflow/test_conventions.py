@@ -25,7 +25,7 @@ SCRIPTS = sorted(ROOT.glob("workflow_scripts/*.py"))
 
 # What stands lower may not import what stands higher.
 LAYERS = [
-    {"label_metadata", "files", "logs", "versions"},
+    {"label_metadata", "files", "logs", "parent_process", "versions"},
     {"schemas"},
     {"settings", "dirichlet_multinomial"},
     {"command_line", "configuration"},
@@ -42,6 +42,7 @@ MAY_IMPORT_TENSORFLOW = {
     "data_utils/whole_shards.py",
     "preprocess.py",
     "estimators/augmentation.py",
+    "estimators/device_memory.py",
     "estimators/devices.py",
     "estimators/layers.py",  # in one call that only this Keras backend reaches
     "representations/extract.py",

@@ -71,7 +71,7 @@ def create(
     n_passes: int | None = None,
     attributes: dict[str, object],
 ) -> Iterator[h5py.Dataset]:
-    """Create a file to fill; it gets its final name when the block ends well.
+    """Create a file to fill; it is written when the block ends well, all at once.
 
     Parameters
     ----------
@@ -95,7 +95,11 @@ def create(
     """
     text = h5py.string_dtype()
     shape = (len(id_str), len(label_cols)) + (() if n_passes is None else (n_passes,))
-    with written_whole(path) as beside, h5py.File(beside, "w") as file:
+    with (
+        written_whole(path) as beside,
+        # In memory: where a disk is full, HDF5 fails to close a file, and then crashes.
+        h5py.File(beside, "w", driver="core", backing_store=False) as file,
+    ):
         file.create_dataset("id_str", data=np.array(id_str, dtype=object), dtype=text)
         file.create_dataset(
             "label_cols", data=np.array(label_cols, dtype=object), dtype=text
@@ -104,6 +108,8 @@ def create(
         values = file.create_dataset(dataset, shape=shape, dtype="float32")
         yield values
         _write_checksums(file, values)
+        file.flush()
+        beside.write_bytes(file.id.get_file_image())
 
 
 def read(path: str | Path, *, dataset: str) -> GalaxyRows:

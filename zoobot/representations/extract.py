@@ -18,6 +18,7 @@ from zoobot.data_utils.image_datasets import get_image_dataset
 from zoobot.data_utils.tfrecord_datasets import get_dataset, shard_image_size
 from zoobot.estimators.augmentation import center_view, unseen_margin
 from zoobot.estimators.define_model import load_encoder
+from zoobot.estimators.device_memory import within_memory
 from zoobot.estimators.devices import use_threads
 from zoobot.estimators.folding import folded
 from zoobot.estimators.model_card import ModelCard, load_card
@@ -116,7 +117,8 @@ def sweep(
     card : ModelCard
         Of the encoder's model.
     batch_size : int
-        Galaxies that go through the encoder together.
+        Galaxies that go through the encoder together, as long as the memory suffices
+        for so many.
     engine : {"tensorflow", "openvino"}
         What computes.
     threads : int, optional
@@ -137,8 +139,11 @@ def sweep(
     else:
         encode = openvino_engine.compiled(folded(encoder), threads=threads)
     images = central_views(paths, card=card, batch_size=batch_size)
-    for batch in track(images, total=len(paths), what="galaxies", size=batch_size):
-        yield np.asarray(encode(batch))
+    yield from within_memory(
+        encode,
+        track(images, total=len(paths), what="galaxies", size=batch_size),
+        batch_size=batch_size,
+    )
 
 
 def sweep_shards(
