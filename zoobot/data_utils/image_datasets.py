@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoobot.data_utils.images import load_image
+from zoobot.data_utils.untuned import untuned
 
 __all__ = ["get_image_dataset"]
 
@@ -65,7 +66,7 @@ def get_image_dataset(
         image = _load(row["id_str"], size=requested_img_size, margin=margin_px)
         return row | {"image": image}
 
-    dataset = tf.data.Dataset.from_tensor_slices(columns)
+    dataset = untuned(tf.data.Dataset.from_tensor_slices(columns))
     return dataset.map(add_image, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from zoobot.data_utils.untuned import untuned
 from zoobot.data_utils.whole_shards import check_shards, damage_named
 
 __all__ = ["get_dataset", "read_columns", "shard_image_size"]
@@ -61,9 +62,13 @@ def get_dataset(
         dataset = _shuffled(paths, seed=seed, n_buffered=_buffered(size))
     else:
         dataset = tf.data.TFRecordDataset(paths)
-    return dataset.batch(batch_size).map(
-        lambda serialized: _parse(serialized, columns_to_save, size),
-        num_parallel_calls=tf.data.AUTOTUNE,
+    return (
+        untuned(dataset)
+        .batch(batch_size)
+        .map(
+            lambda serialized: _parse(serialized, columns_to_save, size),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
     )
 
 
@@ -122,11 +127,11 @@ def read_columns(
     """
     check_shards(records)
     features = _column_features(columns)
-    dataset = tf.data.TFRecordDataset([str(path) for path in records]).batch(1024)
+    dataset = tf.data.TFRecordDataset([str(path) for path in records])
     ids: list[str] = []
     votes = [np.empty((0, len(columns)), np.int64)]
     with damage_named(records):
-        for serialized in dataset:
+        for serialized in untuned(dataset).batch(1024):
             batch = tf.io.parse_example(serialized, features)
             ids += [id_str.decode() for id_str in batch["id_str"].numpy()]
             found = [batch[column].numpy() for column in columns]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
+from zoobot.data_utils.untuned import untuned
 from zoobot.estimators.define_model import get_binary_head
 from zoobot.estimators.model_card import ModelCard
 from zoobot.settings.rings import FinetuneRings
@@ -108,9 +109,8 @@ def train_head(
         variance=np.maximum(variance, _LEAST_VARIANCE * variance.mean()),
     )
     rows = balance(labels["train"], rng=rng)
-    train = tf.data.Dataset.from_tensor_slices(
-        (representations["train"][rows], labels["train"][rows].astype("float32"))
-    )
+    columns = representations["train"][rows], labels["train"][rows].astype("float32")
+    train = untuned(tf.data.Dataset.from_tensor_slices(columns))
     train = train.shuffle(len(rows), seed=settings.seed).batch(settings.batch_size)
     _fit(
         head,
@@ -194,9 +194,8 @@ def _block_number(name: str) -> int:
 
 
 def _weighted(representations: np.ndarray, labels: np.ndarray) -> tf.data.Dataset:
-    return tf.data.Dataset.from_tensor_slices(
-        (representations, labels.astype("float32"), balancing_weights(labels))
-    )
+    columns = representations, labels.astype("float32"), balancing_weights(labels)
+    return untuned(tf.data.Dataset.from_tensor_slices(columns))
 
 
 def correct_prior(head: keras.Model, *, labels: np.ndarray) -> None:

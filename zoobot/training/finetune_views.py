@@ -7,6 +7,7 @@ import pandas as pd
 import tensorflow as tf
 
 from zoobot.data_utils.image_datasets import get_image_dataset
+from zoobot.data_utils.untuned import untuned
 from zoobot.estimators.augmentation import random_view
 from zoobot.estimators.model_card import ModelCard
 from zoobot.preprocess import preprocess_images
@@ -104,5 +105,5 @@ def random_views(
 
         return dataset.enumerate().map(view, num_parallel_calls=tf.data.AUTOTUNE)
 
-    epochs = tf.data.Dataset.range(settings.unfreeze_epochs)
+    epochs = untuned(tf.data.Dataset.range(settings.unfreeze_epochs))
     return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoobot.data_utils import tfrecord_datasets
+from zoobot.data_utils.untuned import untuned
 from zoobot.dirichlet_multinomial import fit_constant_concentrations
 from zoobot.estimators import define_model, model_card
 from zoobot.estimators.augmentation import center_view, random_view
@@ -204,7 +205,7 @@ def training_batches(
 
         return galaxies.map(view, num_parallel_calls=tf.data.AUTOTUNE)
 
-    epochs = tf.data.Dataset.range(settings.epochs)
+    epochs = untuned(tf.data.Dataset.range(settings.epochs))
     return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
 
 
