@@ -71,6 +71,7 @@ def load_pca(path: str | Path) -> FittedPca:
         KeyError,
         TypeError,
         EOFError,
+        MemoryError,  # of arrays that are larger than their file can hold
         zipfile.BadZipFile,
     ) as error:
         raise ValueError(f"{path}: expected a stored PCA (npz); {error}") from error

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +19,13 @@ from sklearn.preprocessing import StandardScaler
 
 from zoobot.data_utils import hdf5
 from zoobot.estimators import define_model, model_card
+from zoobot.estimators.model_files import load_network
+from zoobot.estimators.weights_digests import (
+    check_weights,
+    digest_of_head,
+    joined,
+    sha256_of,
+)
 from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.representations.extract import sweep
@@ -133,7 +140,8 @@ def find_rings(
     settings : FinetuneRings
         ``unfreeze`` says whether the images must be swept again.
     """
-    head = keras.models.load_model(Path(ring_folder, "head.keras"), safe_mode=True)
+    card = model_card.load_card(ring_folder)
+    head = _load_head(Path(ring_folder, "head.keras"), card)
     if settings.unfreeze == "none":
         rows = hdf5.read(representations, dataset=_DATASET)
         ids, features = rows.id_str, mean_over_views(rows.values)
@@ -143,7 +151,7 @@ def find_rings(
         blocks = sweep(
             define_model.load_encoder(ring_folder),
             galaxies["file_loc"],
-            card=model_card.load_card(ring_folder),
+            card=card,
             batch_size=settings.batch_size,
         )
         features = np.concatenate(list(blocks))
@@ -263,11 +271,23 @@ def _save(
     head: keras.Model,
     model_folder: str | Path,
 ) -> None:
+    plain = keras.models.clone_model(head)  # without the state of training
+    plain.set_weights(head.get_weights())
     define_model.save_encoder(ring_folder, encoder)
     with written_whole(ring_folder / "head.keras") as path:
-        head.save(path)
-    with written_whole(ring_folder / "card.json") as path:
-        shutil.copy(Path(model_folder, "card.json"), path)
+        plain.save(path)
+    digest = joined(
+        encoder=sha256_of(encoder.get_weights()), head=sha256_of(plain.get_weights())
+    )
+    card = model_card.load_card(model_folder)
+    model_card.save_card(ring_folder, dataclasses.replace(card, weights_digest=digest))
+
+
+def _load_head(path: Path, card: model_card.ModelCard) -> keras.Model:
+    head = load_network(path)
+    expected = digest_of_head(card.weights_digest)
+    check_weights(path, head.get_weights(), expected=expected)
+    return head
 
 
 def _save_metrics(
