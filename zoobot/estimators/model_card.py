@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from zoobot.files import written_whole
+from zoobot.estimators.weights_digests import check_weights, digest_of_head
+from zoobot.files import MAKE_ANEW, written_whole
 from zoobot.schemas import Schema
 
 __all__ = ["Head", "ModelCard", "load_card", "load_head", "save_card", "save_head"]
@@ -48,7 +50,7 @@ class ModelCard:
     val_loss: float
     """Lowest validation loss, nats a galaxy."""
     weights_digest: str
-    """sha256 of the weights of encoder and head."""
+    """sha256 of the weights of the encoder, a dash, and that of the head's."""
     versions: dict[str, str]
     """Versions of the libraries that trained it."""
 
@@ -80,14 +82,20 @@ def load_card(folder: str | Path) -> ModelCard:
     Raises
     ------
     ValueError
-        If it is missing, or its keys are not those of `ModelCard`.
+        If it is missing or damaged, or its keys are not those of `ModelCard`.
     """
     path = Path(folder, "card.json")
     if not path.is_file():
         raise ValueError(
-            f"{folder}: expected a model folder with a card.json, found none"
+            f"{folder}: expected a model folder with a card.json, found none; "
+            f"{MAKE_ANEW}"
         )
-    content = json.loads(path.read_text())
+    try:
+        content = dict(json.loads(path.read_text()))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: expected a model's card (JSON); {error}; {MAKE_ANEW}"
+        ) from error
     expected = {field.name for field in dataclasses.fields(ModelCard)}
     if set(content) != expected:
         different = ", ".join(sorted(set(content) ^ expected))
@@ -111,16 +119,34 @@ def load_head(folder: str | Path) -> Head:
     Raises
     ------
     ValueError
-        If its shapes are not those that the card says.
+        If it is missing or damaged, or its shapes or weights are not those that the
+        card says.
     """
     card = load_card(folder)
     path = Path(folder, "head.npz")
-    with np.load(path, allow_pickle=False) as arrays:
-        head = Head(kernel=arrays["kernel"], bias=arrays["bias"])
+    try:
+        # Opened here, as NumPy leaves a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            head = Head(kernel=arrays["kernel"], bias=arrays["bias"])
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        MemoryError,  # of arrays that are larger than their file can hold
+        zipfile.BadZipFile,
+    ) as error:
+        raise ValueError(
+            f"{path}: expected a stored head (npz); {error}; {MAKE_ANEW}"
+        ) from error
     expected = (card.n_features, len(card.schema.answers))
     if head.kernel.shape != expected or head.bias.shape != expected[1:]:
         raise ValueError(
             f"{path}: found kernel {head.kernel.shape} and bias {head.bias.shape}, "
             f"expected {expected} and {expected[1:]} from card.json"
         )
+    check_weights(
+        path, [head.kernel, head.bias], expected=digest_of_head(card.weights_digest)
+    )
     return head

@@ -10,11 +10,13 @@ from pathlib import Path
 import keras
 
 from zoobot.estimators import layers
+from zoobot.files import MAKE_ANEW, written_whole
 
-__all__ = ["load_network"]
+__all__ = ["load_network", "save_network"]
 
 _CONFIG = "config.json"
-_MEMBERS = {_CONFIG, "metadata.json", "model.weights.h5"}
+_METADATA = "metadata.json"
+_MEMBERS = {_CONFIG, _METADATA, "model.weights.h5"}
 _OWN = {f"zoobot>{name}" for name in layers.__all__}
 # All that our encoders and heads are made of. Keras knows classes that open files,
 # fetch them from an address, or hold code.
@@ -50,6 +52,23 @@ _MODULES = {
 }
 _VALUES = {"__keras_tensor__", "__numpy__", "__tensor__", "__tuple__"}
 _MOST_SHOWN = 300
+
+
+def save_network(path: str | Path, network: keras.Model) -> None:
+    """Write a ``.keras`` file, the same to the byte for the same network.
+
+    Keras puts the time into it; then all that reads it would seem out of date.
+    """
+    with written_whole(path) as beside:
+        network.save(beside)
+        with zipfile.ZipFile(beside) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        members[_METADATA] = json.dumps(
+            json.loads(members[_METADATA]) | {"date_saved": ""}
+        ).encode()
+        with zipfile.ZipFile(beside, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(zipfile.ZipInfo(name), content)
 
 
 def load_network(path: str | Path) -> keras.Model:
@@ -88,7 +107,7 @@ def load_network(path: str | Path) -> keras.Model:
     ) as error:
         found = str(error)[:_MOST_SHOWN]
         raise ValueError(
-            f"{path}: expected a network that this project saved; {found}"
+            f"{path}: expected a network that this project saved; {found}; {MAKE_ANEW}"
         ) from error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import logging
 from collections.abc import Sequence
@@ -19,19 +18,13 @@ from sklearn.preprocessing import StandardScaler
 
 from zoobot.data_utils import hdf5
 from zoobot.estimators import define_model, model_card
-from zoobot.estimators.model_files import load_network
-from zoobot.estimators.weights_digests import (
-    check_weights,
-    digest_of_head,
-    joined,
-    sha256_of,
-)
 from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.representations.extract import sweep
 from zoobot.representations.pca import mean_over_views
 from zoobot.settings.rings import FinetuneRings
 from zoobot.training import finetune
+from zoobot.training.ring_files import load_ring_head, save_ring_finder
 
 __all__ = ["find_rings", "finetune_rings", "linear_probe", "ring_metrics"]
 
@@ -110,7 +103,12 @@ def finetune_rings(
         )
     finetune.correct_prior(head, labels=labels["train"])
     held_out["probability"] = head.predict(inputs["test"], verbose=0)[:, 0]
-    _save(Path(ring_folder), encoder=encoder, head=head, model_folder=model_folder)
+    save_ring_finder(
+        ring_folder,
+        encoder=encoder,
+        head=head,
+        card=model_card.load_card(model_folder),
+    )
     prevalence = float(np.mean(labels["train"]))
     _save_metrics(
         Path(ring_folder), held_out=held_out, prevalence=prevalence, probe=probe
@@ -140,8 +138,7 @@ def find_rings(
     settings : FinetuneRings
         ``unfreeze`` says whether the images must be swept again.
     """
-    card = model_card.load_card(ring_folder)
-    head = _load_head(Path(ring_folder, "head.keras"), card)
+    head = load_ring_head(ring_folder)
     if settings.unfreeze == "none":
         rows = hdf5.read(representations, dataset=_DATASET)
         ids, features = rows.id_str, mean_over_views(rows.values)
@@ -151,7 +148,7 @@ def find_rings(
         blocks = sweep(
             define_model.load_encoder(ring_folder),
             galaxies["file_loc"],
-            card=card,
+            card=model_card.load_card(ring_folder),
             batch_size=settings.batch_size,
         )
         features = np.concatenate(list(blocks))
@@ -262,32 +259,6 @@ def _gather(representations: Sequence[str | Path], id_str: pd.Series) -> pd.Data
             f"catalogue not found, first {min(missing)!r}"
         )
     return features
-
-
-def _save(
-    ring_folder: Path,
-    *,
-    encoder: keras.Model,
-    head: keras.Model,
-    model_folder: str | Path,
-) -> None:
-    plain = keras.models.clone_model(head)  # without the state of training
-    plain.set_weights(head.get_weights())
-    define_model.save_encoder(ring_folder, encoder)
-    with written_whole(ring_folder / "head.keras") as path:
-        plain.save(path)
-    digest = joined(
-        encoder=sha256_of(encoder.get_weights()), head=sha256_of(plain.get_weights())
-    )
-    card = model_card.load_card(model_folder)
-    model_card.save_card(ring_folder, dataclasses.replace(card, weights_digest=digest))
-
-
-def _load_head(path: Path, card: model_card.ModelCard) -> keras.Model:
-    head = load_network(path)
-    expected = digest_of_head(card.weights_digest)
-    check_weights(path, head.get_weights(), expected=expected)
-    return head
 
 
 def _save_metrics(

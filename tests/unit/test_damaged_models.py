@@ -1,0 +1,184 @@
+"""A model's folder that is not as it was written is refused, and the file named."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tests import networks
+from zoobot.estimators import define_model, model_card
+from zoobot.estimators.model_files import save_network
+from zoobot.schemas import get_schema
+from zoobot.training.ring_files import load_ring_head, save_ring_finder
+
+pytestmark = pytest.mark.faults
+
+SCHEMA = get_schema("gz_decals")
+FILES = ("encoder.keras", "head.npz", "card.json")
+
+
+@pytest.fixture(scope="module")
+def encoder(small_network: None) -> keras.Model:
+    return new_encoder(seed=0)
+
+
+def new_encoder(*, seed: int) -> keras.Model:
+    keras.utils.set_random_seed(seed)
+    return define_model.get_encoder(networks.SMALL, input_size=32, channels=1)
+
+
+@pytest.fixture(scope="module")
+def written(encoder: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole model's folder."""
+    folder = tmp_path_factory.mktemp("model")
+    rng = np.random.default_rng(0)
+    head = model_card.Head(
+        kernel=rng.normal(size=(networks.N_FEATURES, 34)).astype(np.float32),
+        bias=rng.normal(size=34).astype(np.float32),
+    )
+    card = model_card.ModelCard(
+        schema=SCHEMA,
+        architecture=networks.SMALL,
+        image_size_px=40,
+        crop_size_px=32,
+        input_size_px=32,
+        shift_max_px=4.0,
+        greyscale=True,
+        channels=1,
+        n_features=networks.N_FEATURES,
+        dropout_rate=0.2,
+        concentration_min=0.02,
+        concentration_max=100.02,
+        seed=42,
+        member=0,
+        n_train=100,
+        best_epoch=3,
+        val_loss=21.0,
+        weights_digest=define_model.weights_digest(encoder, head),
+        versions={"python": "3.11"},
+    )
+    define_model.save_encoder(folder, encoder)
+    model_card.save_head(folder, head)
+    model_card.save_card(folder, card)
+    return folder
+
+
+@pytest.fixture
+def model(written: Path, tmp_path: Path) -> Path:
+    """A copy to damage."""
+    return Path(shutil.copytree(written, tmp_path / "model"))
+
+
+def load(folder: Path) -> None:
+    """All that jobs read of a model."""
+    model_card.load_card(folder)
+    model_card.load_head(folder)
+    define_model.load_encoder(folder)
+
+
+def refused(folder: Path, name: str) -> str:
+    """The error, which names the file and says what to do."""
+    with pytest.raises(
+        ValueError, match=r"elete it and run the workflow again"
+    ) as error:
+        load(folder)
+    assert str(folder) in str(error.value)
+    assert name in str(error.value)
+    return str(error.value)
+
+
+def test_as_it_was_written(model: Path):
+    load(model)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_missing_file(model: Path, name: str):
+    (model / name).unlink()
+    refused(model, name)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_cut_short(model: Path, name: str, share: float):
+    content = (model / name).read_bytes()
+    (model / name).write_bytes(content[: int(share * len(content))])
+    refused(model, name)
+
+
+@pytest.mark.parametrize("name", ["encoder.keras", "head.npz"])
+def test_a_flipped_bit(model: Path, name: str):
+    """In the weights, wherever it is; their archives have checksums, too."""
+    content = (model / name).read_bytes()
+    for place in np.random.default_rng(0).integers(len(content) // 2, size=5):
+        middle = len(content) // 4 + int(place)
+        damaged = bytearray(content)
+        damaged[middle] ^= 4
+        (model / name).write_bytes(damaged)
+        refused(model, name)
+
+
+def test_an_encoder_of_another_training(model: Path):
+    """As after a copy that was interrupted: valid, but not the card's."""
+    define_model.save_encoder(model, new_encoder(seed=1))
+    assert "found weights with sha256" in refused(model, "encoder.keras")
+
+
+def test_a_head_of_another_training(model: Path):
+    head = model_card.load_head(model)
+    model_card.save_head(model, dataclasses.replace(head, bias=head.bias + 1))
+    assert "found weights with sha256" in refused(model, "head.npz")
+
+
+@pytest.mark.parametrize("change", [{"input_size_px": 64}, {"channels": 3}])
+def test_a_card_of_another_shape(model: Path, change: dict):
+    """The same weights fit images of any size."""
+    card = model_card.load_card(model)
+    model_card.save_card(model, dataclasses.replace(card, **change))
+    assert "found a network from (None, 32, 32, 1)" in refused(model, "encoder.keras")
+
+
+def test_saved_later_is_the_same_to_the_byte(
+    encoder: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Then who reads it need not run again."""
+    now = time.localtime()
+    for name, year in (("now", 2030), ("later", 2031)):
+        moment = time.struct_time((year, *now[1:]))
+        monkeypatch.setattr(time, "localtime", lambda *_, at=moment: at)
+        save_network(tmp_path / name / "encoder.keras", encoder)
+    contents = [
+        (tmp_path / name / "encoder.keras").read_bytes() for name in ("now", "later")
+    ]
+    assert contents[0] == contents[1]
+
+
+def test_a_ring_finder(model: Path, tmp_path: Path):
+    """Its card is of its own weights, not of the model's that it was made from."""
+    head = define_model.get_binary_head(
+        n_features=networks.N_FEATURES,
+        hidden_units=4,
+        dropout_rate=0.5,
+        mean=np.zeros(networks.N_FEATURES),
+        variance=np.ones(networks.N_FEATURES),
+    )
+    finetuned = new_encoder(seed=1)
+    folder = tmp_path / "rings"
+    card = model_card.load_card(model)
+    save_ring_finder(folder, encoder=finetuned, head=head, card=card)
+    found = load_ring_head(folder)
+    for one, other in zip(found.get_weights(), head.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    define_model.load_encoder(folder)
+    shutil.copy(model / "encoder.keras", folder)
+    with pytest.raises(ValueError, match=r"encoder.keras: found weights with sha256"):
+        define_model.load_encoder(folder)
+    head.layers[-1].bias.assign_add([1.0])
+    save_network(folder / "head.keras", head)
+    with pytest.raises(ValueError, match=r"head.keras: found weights with sha256"):
+        load_ring_head(folder)
