@@ -1,9 +1,11 @@
 """What the rules share: checked settings, and the files whose number the data decides."""
 
 import os
+import shlex
 from pathlib import Path
 
 from rules.code_digest import code_digest
+from rules.stale_locks import remove_stale_locks
 from zoobot.command_line import option_string
 from zoobot.configuration import read_settings
 
@@ -12,12 +14,25 @@ try:
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
+
+def in_shell(path):
+    """A path as a word of a command; braces are doubled, as commands are formatted."""
+    return shlex.quote(str(path)).replace("{", "{{").replace("}", "}}")
+
+
 # Jobs run this checkout's library and, unless each has its own software (--sdm), the
 # interpreter that runs this. Arrow's own pool would keep the memory that it is done with.
-prefix = f"export PYTHONPATH='{workflow.basedir}' ARROW_DEFAULT_MEMORY_POOL=system; "
+# A job ends with the process that started it, $PPID, however that ends.
+prefix = (
+    f"export PYTHONPATH={in_shell(workflow.basedir)} ARROW_DEFAULT_MEMORY_POOL=system "
+)
+prefix += "ZOOBOT_ENDS_WITH=$PPID; "
 if not workflow.deployment_settings.deployment_method:
-    prefix += f"export PATH='{Path(sys.executable).parent}':$PATH; "
+    prefix += f"export PATH={in_shell(Path(sys.executable).parent)}:$PATH; "
 shell.prefix(prefix)
+
+if workflow.is_main_process:
+    running = remove_stale_locks(Path(".snakemake"))
 
 
 def in_data_folder(paths):

@@ -9,6 +9,7 @@ from typing import Any
 import pydantic
 
 from zoobot.logs import start_logging
+from zoobot.parent_process import end_with_parent
 from zoobot.settings.section import Section
 
 __all__ = ["option_string", "parse", "parser"]
@@ -49,12 +50,15 @@ def parse(
 ) -> argparse.Namespace:
     """Start logging, read the command line, and check the settings in it.
 
+    In a job of a workflow, the process ends from now on when the workflow does.
+
     Returns
     -------
     argparse.Namespace
         The program's own options, and ``settings``, the section.
     """
     start_logging()
+    end_with_parent()
     args = program.parse_args(argv)
     if args.section is not None:
         values = {name: getattr(args, name) for name in args.section.model_fields}
