@@ -45,6 +45,11 @@ BAD_SETTINGS = {
         {"train": {"crop_size_px": 500}},
         ["train.crop_size_px: found 500", "write_shards.image_size_px, 40"],
     ),
+    "a name that leads elsewhere": (
+        {"run_name": "../../tmp"},
+        ["run_name: found '../../tmp'"],
+    ),
+    "a name for a shell": ({"run_name": "$(id)"}, ["run_name: found '$(id)'"]),
     "two problems at once": (
         {"n_models": 0, "run_name": "a b"},
         ["n_models: found 0", "run_name: found 'a b'"],
@@ -71,6 +76,15 @@ def test_a_bad_setting_stops_the_plan(project: Path, tmp_path: Path, case: str):
     for text in expected:
         assert text in result.stdout, result.stdout
     assert "Traceback" not in result.stdout
+
+
+def test_settings_with_code_run_none(project: Path, tmp_path: Path):
+    config = tmp_path / "hostile.yaml"
+    config.write_text(f"run_name: !!python/object/apply:os.mkdir [{tmp_path}/pwned]")
+    result = snakemake(project, "-n", configfiles=(TINY, config))
+    assert result.returncode != 0
+    assert "not valid JSON or YAML" in result.stdout
+    assert not (tmp_path / "pwned").exists()
 
 
 def test_a_missing_catalogue_stops_the_plan(project: Path, tmp_path: Path):
