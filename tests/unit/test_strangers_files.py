@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from zoobot.data_utils import hdf5
 from zoobot.estimators import define_model, model_card, model_files
 from zoobot.evaluation import report
 from zoobot.representations.pca import FittedPca, load_pca, save_pca
@@ -266,6 +267,72 @@ def test_a_head_with_a_pickle_inside(tmp_path, monkeypatch):
     np.savez(tmp_path / "files" / "head.npz", kernel=kernel, bias=np.zeros(1))
     with pytest.raises(ValueError, match=r"head\.npz"):
         model_card.load_head(tmp_path / "files")
+
+
+def replaced(name, make):
+    """Put something else in the place of a dataset."""
+
+    def change(file):
+        del file[name]
+        make(file)
+
+    return change
+
+
+def linked(link):
+    return replaced("predictions", lambda file: file.__setitem__("predictions", link))
+
+
+def instead(name, *, shape=None, kind=None, **options):
+    def make(file):
+        file.create_dataset(name, shape, kind, **options)
+
+    return replaced(name, make)
+
+
+def mapped(file):
+    layout = h5py.VirtualLayout((3, 2), "f4")
+    layout[...] = h5py.VirtualSource("/etc/passwd", "predictions", (3, 2))
+    file.create_virtual_dataset("predictions", layout)
+
+
+TEXT = h5py.string_dtype()
+ELSEWHERE = [("/etc/passwd", 0, 24)]
+HOSTILE_HDF5 = {
+    "a link to another file": linked(h5py.ExternalLink("/etc/passwd", "x")),
+    "a link to itself": linked(h5py.SoftLink("/predictions")),
+    "values in another file": instead(
+        "predictions", shape=(3, 2), kind="f4", external=ELSEWHERE
+    ),
+    "values mapped from another file": replaced("predictions", mapped),
+    "a group": replaced("predictions", lambda file: file.create_group("predictions")),
+    "nothing": instead("predictions", data=h5py.Empty("f4")),
+    "a table": instead("predictions", shape=(3, 2), kind=np.dtype([("x", "f4")])),
+    "40 TB": instead("predictions", shape=(3, 2, 10**13), kind="f4", chunks=(1, 1, 9)),
+    "10^11 ids": instead("id_str", shape=(10**11,), kind=TEXT, chunks=(9,)),
+    "references for ids": instead("id_str", shape=(3,), kind=h5py.ref_dtype),
+    "numbers for ids": instead("id_str", data=[1, 2, 3]),
+    "ids that are not UTF-8": instead("id_str", data=[b"\xff", b"b", b"c"]),
+    "bytes for text": lambda file: file.attrs.__setitem__("schema", np.void(b"\x80.")),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_HDF5)
+def test_hostile_hdf5(tmp_path, name):
+    """Only plain arrays in the file itself are read."""
+    path = tmp_path / "files" / "stranger.hdf5"
+    with hdf5.create(
+        path,
+        dataset="predictions",
+        id_str=["a", "b", "c"],
+        label_cols=["x", "y"],
+        attributes={"schema": "{}"},
+    ) as values:
+        values[...] = 1
+    with h5py.File(path, "r+") as file:
+        HOSTILE_HDF5[name](file)
+    with pytest.raises(ValueError, match=r"stranger\.hdf5"):
+        hdf5.read(path, dataset="predictions")
 
 
 @pytest.mark.parametrize(

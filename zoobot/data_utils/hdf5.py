@@ -18,6 +18,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from zoobot.data_utils.plain_datasets import check_plain
 from zoobot.files import MAKE_ANEW, written_whole
 
 __all__ = [
@@ -270,6 +271,10 @@ def _opened(path: str | Path, dataset: str) -> Iterator[h5py.File]:
                     f"{path}: expected datasets {dataset}, id_str and label_cols; "
                     f"{', '.join(sorted(missing))} not found"
                 )
+            try:
+                check_plain(file, values=dataset, texts=("id_str", "label_cols"))
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}; {MAKE_ANEW}") from None
             yield file
     except (OSError, RuntimeError, KeyError, UnicodeDecodeError) as error:
         raise ValueError(
