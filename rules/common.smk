@@ -37,6 +37,12 @@ if workflow.is_main_process:
 
 def in_data_folder(paths):
     """Paths of the settings as the rules see them."""
+    for path in (settings.data_folder, *paths):
+        if set("{}") & set(path):
+            raise WorkflowError(
+                f"{path}: found braces, which rules take for wildcards; expected a path "
+                "without (a link to the file or folder will do)"
+            )
     return [
         os.path.normpath(os.path.join(settings.data_folder, path)) for path in paths
     ]

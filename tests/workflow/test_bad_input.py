@@ -50,6 +50,10 @@ BAD_SETTINGS = {
         ["run_name: found '../../tmp'"],
     ),
     "a name for a shell": ({"run_name": "$(id)"}, ["run_name: found '$(id)'"]),
+    "a path with a wildcard": (
+        {"data_folder": "/tmp/{index}"},
+        ["/tmp/{index}: found braces, which rules take for wildcards"],
+    ),
     "two problems at once": (
         {"n_models": 0, "run_name": "a b"},
         ["n_models: found 0", "run_name: found 'a b'"],
