@@ -185,3 +185,32 @@ def test_a_file_of_other_programs_has_no_checksums(tmp_path):
         del file["checksums"]
     found = hdf5.read(path, dataset="predictions")
     np.testing.assert_array_equal(found.values, values)
+
+
+@pytest.mark.faults
+def test_damage_that_sends_hdf5_in_circles_is_not_followed(tmp_path):
+    """Found by fuzzing: HDF5 reads on for ever where its heap of texts has no end."""
+    path = tmp_path / "rows.hdf5"
+    written(path, id_str=[str(i) for i in range(20)])
+    content = path.read_bytes()
+    # A text of -16 bytes, with 16 bytes in front of it, is followed by itself.
+    length = content.index(b"GCOL") + 16 + 8
+    endless = (-16).to_bytes(8, "little", signed=True)
+    path.write_bytes(content[:length] + endless + content[length + 8 :])
+    with pytest.raises(ValueError, match="describes its values differs"):
+        hdf5.read(path, dataset="predictions")
+    path.write_bytes(content[:-5])
+    with pytest.raises(ValueError, match="its end is missing"):
+        hdf5.read(path, dataset="predictions")
+
+
+def test_other_programs_read_what_is_sealed(tmp_path):
+    """They see no byte of it, and what they change is read as theirs."""
+    path = tmp_path / "rows.hdf5"
+    values = written(path)
+    with h5py.File(path, "r") as file:
+        np.testing.assert_array_equal(file["predictions"][()], values)
+    with h5py.File(path, "r+") as file:
+        file.create_dataset("note", data=np.arange(1000))
+    found = hdf5.read(path, dataset="predictions")
+    np.testing.assert_array_equal(found.values, values)

@@ -3,8 +3,9 @@
 Each file holds one dataset of values whose first axis is the galaxy, ``id_str``, and
 ``label_cols``, the names along the second axis. Attributes say what made them.
 ``checksums`` holds the CRC-32 of each galaxy's values, and as its attribute ``header``
-that of all else: what a disk or a copy spoilt is not taken for data. Files without it,
-made elsewhere, are read as they are.
+that of all else: what a disk or a copy spoilt is not taken for data. A seal behind the
+file keeps HDF5 from following damaged structures. Files without either, made elsewhere,
+are read as they are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from zoobot.data_utils.hdf5_seals import check_seal, seal
 from zoobot.data_utils.plain_datasets import check_plain
 from zoobot.files import MAKE_ANEW, written_whole
 
@@ -110,7 +112,12 @@ def create(
         yield values
         _write_checksums(file, values)
         file.flush()
-        beside.write_bytes(file.id.get_file_image())
+        image = file.id.get_file_image()
+        start = values.id.get_offset() or 0  # None if there is no galaxy
+        behind = seal(image, start=start, stop=start + values.id.get_storage_size())
+        with beside.open("wb") as sealed:
+            sealed.write(image)
+            sealed.write(behind)
 
 
 def read(path: str | Path, *, dataset: str) -> GalaxyRows:
@@ -264,6 +271,7 @@ def _values(
 @contextlib.contextmanager
 def _opened(path: str | Path, dataset: str) -> Iterator[h5py.File]:
     try:
+        check_seal(Path(path))
         with h5py.File(path, "r") as file:
             missing = {dataset, "id_str", "label_cols"} - set(file)
             if missing:
