@@ -37,7 +37,7 @@ if workflow.is_main_process:
 
 def in_data_folder(paths):
     """Paths of the settings as the rules see them."""
-    for path in (settings.data_folder, *paths):
+    for path in (workflow.basedir, settings.data_folder, *paths):
         if set("{}") & set(path):
             raise WorkflowError(
                 f"{path}: found braces, which rules take for wildcards; expected a path "

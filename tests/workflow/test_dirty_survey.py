@@ -12,7 +12,9 @@ import yaml
 from astropy.table import Table
 
 from tests import dirty_images
-from tests.workflow.workflow import TINY, copy_project, snakemake
+from tests.workflow.workflow import ROOT, TINY, copy_project, snakemake
+from zoobot.demo.survey import simulate_survey
+from zoobot.settings.catalog import SimulateSurvey
 
 pytestmark = pytest.mark.slow
 
@@ -85,11 +87,16 @@ def write_settings(folder: Path, **changes: object) -> Path:
 
 
 @pytest.fixture(scope="module")
-def survey(finished_project: Path, tmp_path_factory: pytest.TempPathFactory):
+def survey(tmp_path_factory: pytest.TempPathFactory):
     """A folder with a dirty catalogue, its number of rows, and the ids of good ones."""
     folder = tmp_path_factory.mktemp("dirty") / "a $(touch pwned) 'b'"
     folder.mkdir()
-    images = finished_project / "results/survey"
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())["simulate_survey"]
+    settings = SimulateSurvey(
+        **config | {"n_labelled": 160, "n_unlabelled": 0, "image_size_px": 48}
+    )
+    images = tmp_path_factory.mktemp("survey")
+    simulate_survey(images, settings=settings)
     good = pd.read_csv(images / "labelled.csv", dtype=str)
     good["file_loc"] = [str(images / path) for path in good["file_loc"]]
     rows, good_ids = dirty_rows(good, folder)
@@ -103,7 +110,7 @@ def survey(finished_project: Path, tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_project(tmp_path_factory.mktemp("x") / "it's $(touch pwned) {index}")
+    return copy_project(tmp_path_factory.mktemp("x") / "it's $(touch pwned)")
 
 
 def test_too_many_rejected_rows_stop_the_first_job(project: Path, survey):
