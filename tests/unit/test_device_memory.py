@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests import networks
 from zoobot.estimators.device_memory import (
     is_out_of_memory,
+    says_what_to_set,
     within_memory,
-    without_memory_says,
 )
+from zoobot.training.rings import finetune_rings
+from zoobot.training.train import train_member
 
 pytestmark = pytest.mark.faults
 
@@ -110,15 +115,40 @@ def test_what_is_about_memory(error, expected):
     assert is_out_of_memory(error) is expected
 
 
-def test_training_says_what_to_set():
+@pytest.mark.parametrize(
+    ("error", "expected", "match"),
+    [
+        (ALLOCATOR, ValueError, r"train.batch_size: found 16, .* such as 8"),
+        (KeyError("column"), KeyError, "column"),
+    ],
+)
+def test_training_says_what_to_set(error, expected, match):
     """Its results depend on the size of a batch, so it is not halved by itself."""
-    with (
-        pytest.raises(ValueError, match=r"train.batch_size: found 32, .* such as 16"),
-        without_memory_says("train.batch_size", batch_size=32),
-    ):
-        raise ALLOCATOR
-    with (
-        pytest.raises(KeyError),
-        without_memory_says("train.batch_size", batch_size=32),
-    ):
-        raise KeyError
+
+    @says_what_to_set("train")
+    def train(shards, *, settings):
+        raise error
+
+    with pytest.raises(expected, match=match):
+        train([], settings=networks.train_settings(batch_size=16))
+
+
+@pytest.mark.parametrize(
+    ("function", "section"),
+    [(train_member, "train"), (finetune_rings, "finetune_rings")],
+)
+def test_trainings_are_those_that_say_it(function, section):
+    """Wherever in them the memory ends; here as soon as they take their options."""
+
+    class Greedy:
+        batch_size = 64
+
+        def __getattr__(self, name):
+            raise MemoryError
+
+    parameters = inspect.signature(function).parameters
+    options = dict.fromkeys(list(parameters)[1:], "gz_decals")
+    options |= {"settings": Greedy(), "seed": 0, "member": 0, "threads": None}
+    options = {name: options[name] for name in parameters if name in options}
+    with pytest.raises(ValueError, match=f"{section}.batch_size: found 64, .* 32"):
+        function([], **options)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import tensorflow as tf
 
-__all__ = ["is_out_of_memory", "within_memory", "without_memory_says"]
+__all__ = ["is_out_of_memory", "says_what_to_set", "within_memory"]
 
+Function = TypeVar("Function", bound=Callable)
 log = logging.getLogger(__name__)
 
 # How TensorFlow, XLA, CUDA's libraries and OpenVINO put it, in errors of many classes.
@@ -85,31 +87,37 @@ def within_memory(
         yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
-@contextlib.contextmanager
-def without_memory_says(setting: str, *, batch_size: int) -> Iterator[None]:
-    """Turn an error about memory into one that says what to set.
+def says_what_to_set(section: str) -> Callable[[Function], Function]:
+    """Make a training's error about memory say which batch size to set.
 
-    For training, whose results depend on the size of a batch: it is not changed behind
-    the user's back.
+    The results of training depend on the size of a batch: it is not changed behind the
+    user's back.
 
     Parameters
     ----------
-    setting : str
-        Name of the setting, as ``train.batch_size``.
-    batch_size : int
-        Its value.
+    section : str
+        Section of the settings, of which the decorated function takes ``settings``.
 
-    Raises
-    ------
-    ValueError
-        If the block runs out of memory.
+    Returns
+    -------
+    function
+        A decorator. What it decorates raises ValueError if it runs out of memory.
     """
-    try:
-        yield
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        raise ValueError(
-            f"{setting}: found {batch_size}, which does not fit into the memory of the "
-            f"device; expected less, such as {max(1, batch_size // 2)}"
-        ) from error
+
+    def decorate(train: Function) -> Function:
+        @functools.wraps(train)
+        def wrapper(*args: Any, settings: Any, **options: Any) -> Any:
+            try:
+                return train(*args, settings=settings, **options)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                size = settings.batch_size
+                raise ValueError(
+                    f"{section}.batch_size: found {size}, which does not fit into the "
+                    f"memory of the device; expected less, such as {max(1, size // 2)}"
+                ) from error
+
+        return cast(Function, wrapper)
+
+    return decorate
