@@ -39,6 +39,7 @@ MAY_IMPORT_TENSORFLOW = {
     "data_utils/create_shards.py",
     "data_utils/image_datasets.py",
     "data_utils/tfrecord_datasets.py",
+    "data_utils/untuned.py",
     "data_utils/whole_shards.py",
     "preprocess.py",
     "estimators/augmentation.py",
