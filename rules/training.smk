@@ -54,5 +54,6 @@ rule train:
         "--schema {params.schema:q} --member {wildcards.member} "
         "--model results/models/{wildcards.run_name}/{wildcards.member} "
         "--tensorboard results/logs/tensorboard/{wildcards.run_name}/{wildcards.member} "
-        "--threads {threads} "
+        "--checkpoint results/checkpoints/{wildcards.run_name}/{wildcards.member} "
+        "--code {params.code} --threads {threads} "
         "{params.settings} > {log} 2>&1"

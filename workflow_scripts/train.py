@@ -29,6 +29,17 @@ def main(argv: list[str] | None = None) -> None:
         "--tensorboard", type=Path, required=True, help="folder for its log"
     )
     parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        required=True,
+        help="folder for the state after each epoch, to go on from after a kill",
+    )
+    parser.add_argument(
+        "--code",
+        default="",
+        help="version of the code; checkpoints of another are not used",
+    )
+    parser.add_argument(
         "--threads", type=int, required=True, help="threads to compute with"
     )
     args = command_line.parse(parser, argv)
@@ -40,6 +51,8 @@ def main(argv: list[str] | None = None) -> None:
         model_folder=args.model,
         tensorboard_folder=args.tensorboard,
         settings=args.settings,
+        checkpoint_folder=args.checkpoint,
+        code=args.code,
         threads=args.threads,
     )
 

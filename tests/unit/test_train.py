@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 from scipy.special import expit
+from tensorflow.python.framework import op_def_registry
 
 from tests import galaxies, networks
+from zoobot.data_utils.image_datasets import get_image_dataset
 from zoobot.data_utils.images import load_image
 from zoobot.dirichlet_multinomial import fit_constant_concentrations, log_likelihood
 from zoobot.estimators import define_model
@@ -75,6 +77,55 @@ def test_training_order_is_seeded(numbered):
     """The same seed, the same order; another, another."""
     np.testing.assert_array_equal(epochs_of(numbered[1])[0], epochs_of(numbered[1])[0])
     assert np.any(epochs_of(numbered[1])[0] != epochs_of(numbered[1], seed=1)[0])
+
+
+def test_first_epochs_can_be_left_out(numbered):
+    """The others are as they would be after them: images and votes."""
+    settings = networks.train_settings(batch_size=8, shift_max_px=2.0)
+
+    def batches(first_epoch: int) -> list:
+        return list(
+            train.training_batches(
+                [numbered[1]],
+                [FIRST],
+                settings=settings,
+                seed=3,
+                first_epoch=first_epoch,
+            )
+        )
+
+    everything = batches(0)
+    for first_epoch in (1, 2, 3):
+        rest = batches(first_epoch)
+        assert len(rest) == 4 * (3 - first_epoch)
+        for found, expected in zip(rest, everything[4 * first_epoch :], strict=True):
+            np.testing.assert_array_equal(found[0], expected[0])
+            np.testing.assert_array_equal(found[1], expected[1])
+
+
+def test_no_operation_of_the_batches_keeps_a_state(numbered):
+    """One that did would make deterministic reading serial, and twice as slow."""
+    settings = networks.train_settings()
+    in_training = train.training_batches(
+        [numbered[1]], [FIRST], settings=settings, seed=3
+    )
+    in_validation = train.validation_batches([numbered[1]], [FIRST], settings=settings)
+    paths = list(numbered[0]["file_loc"])
+    from_files = get_image_dataset(paths, requested_img_size=32, batch_size=8)
+    for dataset in (in_training, in_validation, from_files):
+        graph = tf.compat.v1.GraphDef()
+        graph.ParseFromString(dataset._as_serialized_graph().numpy())
+        kept = {
+            node.op
+            for function in graph.library.function
+            for node in function.node_def
+            if op_def_registry.get(node.op).is_stateful
+        }
+        # Sources of data, a check that ends in an error, and what holds that check.
+        assert kept <= {
+            *("RangeDataset", "TensorSliceDataset", "TFRecordDataset"),
+            *("TFRecordDatasetV2", "Assert", "If"),
+        }
 
 
 def test_each_epoch_has_its_own_views(numbered):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from zoobot.training.checkpoint import Checkpoint
 from zoobot.training.training_config import TrainConfig, train_estimator
 
 RNG = np.random.default_rng(0)
@@ -50,7 +51,7 @@ def test_loss_falls_and_history_is_written(tmp_path):
     assert [float(row["val_loss"]) for row in rows] == history["val_loss"]
     assert all(float(row["learning_rate"]) == pytest.approx(0.05) for row in rows)
     assert all(float(row["seconds"]) > 0 for row in rows)
-    assert list((tmp_path / "new" / "folder" / "tensorboard").rglob("events*"))
+    assert list((tmp_path / "new" / "folder").rglob("events*"))
 
 
 @pytest.mark.parametrize("patience", [2, 10])
@@ -88,19 +89,67 @@ def test_speed_is_logged(tmp_path, caplog):
 
 
 def test_not_a_number_at_once(tmp_path):
-    """A loss that is no number ends with an error, not with a model of NaN."""
+    """A loss that is no number ends with an error that names the step."""
     bad = X.copy()
-    bad[0, 0] = np.nan
-    with pytest.raises(ValueError, match="loss is not a number"):
+    bad[20, 0] = np.nan
+    with pytest.raises(
+        FloatingPointError, match=r"^epoch 1 of 5, step 3 of 4: the loss is nan\. No"
+    ):
         fit(line(), tmp_path, train=batches(bad))
 
 
 def test_not_a_number_later(tmp_path):
-    """The best epoch before it is kept."""
+    """The best epoch before it is kept, in the model and in the checkpoint.
+
+    So it is each time, as the checkpoint leads to the same loss again.
+    """
+    bad = X.copy()
+    bad[20, 0] = np.nan
+    late = batches().concatenate(batches()).concatenate(batches(bad))
+    for n_resumed in (0, 2):
+        model = line()
+        checkpoint = Checkpoint(tmp_path / "checkpoint", belongs_to={})
+        checkpoint.restore(model)
+        assert len(checkpoint.record.rows) == n_resumed
+        with pytest.raises(
+            FloatingPointError,
+            match=r"^epoch 3 of 5, step 3 of 4: the loss is nan\. The state after "
+            rf"epoch 2 and the best weights, of epoch 2, are kept in {tmp_path}/check"
+            r"point\. The same settings would end here again\. Try a lower learn",
+        ):
+            fit(
+                model,
+                tmp_path,
+                train=late.skip(4 * n_resumed),
+                steps_per_epoch=4,
+                checkpoint=checkpoint,
+            )
+        assert [path.name for path in (tmp_path / "checkpoint").iterdir()] == [
+            "state.npz"
+        ]
+        found = model.evaluate(batches(), verbose=0)
+        assert found == pytest.approx(checkpoint.record.rows[1]["val_loss"], rel=1e-6)
+
+
+def test_validation_is_not_a_number(tmp_path):
+    """Weights that the last step of an epoch has spoilt are not kept as a state."""
+    checkpoint = Checkpoint(tmp_path / "checkpoint", belongs_to={})
+    with pytest.raises(
+        FloatingPointError, match="epoch 1 of 5, after its last step: the validation"
+    ):
+        fit(
+            line(),
+            tmp_path,
+            val=batches(X * np.float32(np.inf)),
+            checkpoint=checkpoint,
+        )
+    assert not (tmp_path / "checkpoint").exists()
+
+
+def test_without_a_checkpoint_the_model_keeps_the_best_weights(tmp_path):
+    """And the error says so."""
     late = batches().concatenate(batches(X * np.float32(np.nan)))
     model = line()
-    history = fit(model, tmp_path, train=late.repeat(), steps_per_epoch=4).history
-    assert len(history["loss"]) == 2
+    with pytest.raises(FloatingPointError, match="weights of its best epoch, 1"):
+        fit(model, tmp_path, train=late, steps_per_epoch=4)
     assert np.isfinite(model.get_weights()[0]).all()
-    found = model.evaluate(batches(), verbose=0)
-    assert found == pytest.approx(history["val_loss"][0], rel=1e-6)

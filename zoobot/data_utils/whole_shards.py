@@ -31,6 +31,7 @@ _BEFORE, _BEHIND = 12, 4
 _AT_ONCE = 16  # where files are far away, the time goes into waiting for them
 
 
+@tf.autograph.experimental.do_not_convert  # where a dataset's function calls it
 def check_shards(records: Sequence[str | Path]) -> None:
     """Check that shards are whole, by the lengths of their records.
 

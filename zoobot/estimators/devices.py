@@ -1,12 +1,13 @@
-"""How TensorFlow uses the machine: threads, and XLA where it pays."""
+"""How TensorFlow uses the machine: threads, the order of sums, XLA where it pays."""
 
 from __future__ import annotations
 
 import logging
 
+import keras
 import tensorflow as tf
 
-__all__ = ["use_threads", "xla_pays"]
+__all__ = ["be_deterministic", "use_threads", "xla_pays"]
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,20 @@ def use_threads(threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:
         log.warning("TensorFlow runs already, its threads stay as they are")
+
+
+def be_deterministic(seed: int) -> None:
+    """From now on the same seed gives the same results, to the bit.
+
+    On the same machine with the same number of threads, for the whole process.
+
+    Parameters
+    ----------
+    seed : int
+        Of all random numbers that do not have a seed of their own.
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
 
 
 def xla_pays() -> bool:

@@ -27,6 +27,7 @@ from zoobot.training.finetune_views import (
     labelled_central_views,
     random_views,
 )
+from zoobot.training.stop_at_nan import StopAtNaN
 
 __all__ = [
     "balance",
@@ -98,7 +99,19 @@ def train_head(
     -------
     keras.Model
         (batch, n_features) to (batch, 1): probability among classes of equal frequency.
+
+    Raises
+    ------
+    FloatingPointError
+        If representations, or the loss, are no finite numbers.
     """
+    for part, values in representations.items():
+        n_bad = np.sum(~np.isfinite(values).all(axis=1))
+        if n_bad:
+            raise FloatingPointError(
+                f"representations: found NaN or infinite numbers in {n_bad} of "
+                f"{len(values)} galaxies of {part!r}, expected none"
+            )
     rng = np.random.default_rng(settings.seed)
     variance = representations["train"].var(0)
     head = get_binary_head(
@@ -160,6 +173,7 @@ def train_encoder(
         epochs=settings.unfreeze_epochs,
         patience=settings.unfreeze_epochs,
         learning_rate=settings.unfreeze_learning_rate,
+        advice="a lower unfreeze_learning_rate",
         n_galaxies=len(rows),
         steps_per_epoch=-(-len(rows) // settings.batch_size),
     )
@@ -229,6 +243,7 @@ def _fit(
     learning_rate: float,
     n_galaxies: int,
     steps_per_epoch: int | None = None,
+    advice: str = "a lower learning_rate",
 ) -> None:
     """Train, keeping the weights with the lowest validation loss: first or later.
 
@@ -254,18 +269,26 @@ def _fit(
             if logs and logs["val_loss"] < best["loss"]:
                 best.update(loss=logs["val_loss"], weights=model.get_weights())
 
-    model.fit(
-        train,
-        validation_data=val,
-        epochs=epochs,
-        steps_per_epoch=steps_per_epoch,
-        shuffle=False,
-        verbose=0,
-        callbacks=[
-            BatchProgress(n_galaxies),
-            Keep(),
-            keras.callbacks.EarlyStopping(patience=patience),
-        ],
-    )
-    model.set_weights(best["weights"])
+    try:
+        model.fit(
+            train,
+            validation_data=val,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            shuffle=False,
+            verbose=0,
+            callbacks=[
+                StopAtNaN(),
+                BatchProgress(n_galaxies),
+                Keep(),
+                keras.callbacks.EarlyStopping(patience=patience),
+            ],
+        )
+    except FloatingPointError as error:
+        raise FloatingPointError(
+            f"finetuning: {error}; nothing is written. The same settings would end "
+            f"here again, try {advice}"
+        ) from None
+    finally:
+        model.set_weights(best["weights"])
     log.info("validation loss %.4f before, %.4f after", before, best["loss"])

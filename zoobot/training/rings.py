@@ -17,7 +17,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from zoobot.data_utils import hdf5
-from zoobot.estimators import define_model, model_card
+from zoobot.estimators import define_model, device_memory, model_card
+from zoobot.estimators.devices import be_deterministic
 from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.representations.extract import sweep
@@ -34,6 +35,7 @@ _PARTS = ("train", "val", "test")
 _DATASET = "representations"
 
 
+@device_memory.says_what_to_set("finetune_rings")
 def finetune_rings(
     catalog: str | Path,
     *,
@@ -57,7 +59,7 @@ def finetune_rings(
         ``metrics.json`` and ``held_out.csv`` (probabilities of the test galaxies).
     settings : FinetuneRings
     """
-    keras.utils.set_random_seed(settings.seed)
+    be_deterministic(settings.seed)
     table = pd.read_csv(
         catalog,
         dtype={"id_str": str, "file_loc": str},

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,16 +12,19 @@ import numpy as np
 import tensorflow as tf
 
 from zoobot.data_utils import tfrecord_datasets
+from zoobot.data_utils.shard_digests import content_digest
 from zoobot.data_utils.untuned import untuned
 from zoobot.dirichlet_multinomial import fit_constant_concentrations
-from zoobot.estimators import define_model, model_card
+from zoobot.estimators import define_model, device_memory
 from zoobot.estimators.augmentation import center_view, random_view
-from zoobot.estimators.devices import use_threads
+from zoobot.estimators.devices import be_deterministic, use_threads
 from zoobot.preprocess import PreprocessingConfig, preprocess_images, stack_labels
 from zoobot.schemas import Schema, get_schema
 from zoobot.settings.training import Train
+from zoobot.training.checkpoint import Checkpoint
 from zoobot.training.compiling import compile_model
 from zoobot.training.losses import get_multiquestion_loss
+from zoobot.training.model_folder import write_model_folder
 from zoobot.training.training_config import TrainConfig, train_estimator
 from zoobot.versions import library_versions
 
@@ -38,6 +39,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 
+@device_memory.says_what_to_set("train")
 def train_member(
     train_shards: Sequence[str | Path],
     *,
@@ -47,9 +49,14 @@ def train_member(
     model_folder: str | Path,
     tensorboard_folder: str | Path,
     settings: Train,
+    checkpoint_folder: str | Path | None = None,
+    code: str = "",
     threads: int | None = None,
 ) -> None:
     """Train one model and write its folder: encoder, head, card and history.
+
+    The same seed gives the same weights, to the bit, on the same machine; also if
+    training is killed, and called again, as often as may be.
 
     Parameters
     ----------
@@ -62,20 +69,31 @@ def train_member(
     model_folder : path
         Folder to write.
     tensorboard_folder : path
-        Folder for the TensorBoard log.
+        Folder for the TensorBoard log, and the history as far as it goes.
     settings : Train
+    checkpoint_folder : path, optional
+        For the state at each epoch's end, from which a training of the same settings,
+        galaxies, versions and code goes on; removed at the end.
+    code : str, optional
+        Version of the code, if it changes within a version of the library.
     threads : int, optional
         Threads to compute with, if not all cores; for a process that has not used
         TensorFlow yet.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss becomes NaN; the message says where and what to do.
     """
     if threads is not None:
         use_threads(threads)
     tree = get_schema(schema)
     seed = settings.seed + member
-    keras.utils.set_random_seed(seed)
+    be_deterministic(seed)
     _, votes = tfrecord_datasets.read_columns(train_shards, tree.label_cols)
     size = tfrecord_datasets.shard_image_size(train_shards)
     log.info("%d training galaxies, %d px, %s", len(votes), size, tree)
+    val = validation_batches(val_shards, tree.label_cols, settings=settings)
 
     encoder, head, model = get_networks(settings, schema=tree, votes=votes)
     steps = math.ceil(len(votes) / settings.batch_size)
@@ -84,56 +102,51 @@ def train_member(
         optimizer=get_optimizer(settings, steps_per_epoch=steps),
         loss=get_multiquestion_loss(tree.question_index_groups),
     )
-    with tempfile.TemporaryDirectory() as log_dir:
-        history = train_estimator(
-            model,
-            TrainConfig(
-                log_dir=log_dir, epochs=settings.epochs, patience=settings.patience
-            ),
-            training_batches(
-                train_shards, tree.label_cols, settings=settings, seed=seed
-            ),
-            validation_batches(val_shards, tree.label_cols, settings=settings),
-            steps_per_epoch=steps,
-            n_galaxies=len(votes),
-        ).history
-        Path(model_folder).mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path(log_dir, "history.csv"), Path(model_folder, "history.csv"))
-        shutil.copytree(
-            Path(log_dir, "tensorboard"), tensorboard_folder, dirs_exist_ok=True
-        )
-    arrays = define_model.head_arrays(head)
-    define_model.save_encoder(model_folder, encoder)
-    model_card.save_head(model_folder, arrays)
-    model_card.save_card(
-        model_folder,
-        model_card.ModelCard(
-            schema=tree,
-            architecture=settings.architecture,
-            image_size_px=size,
-            crop_size_px=settings.crop_size_px,
-            input_size_px=settings.input_size_px,
-            shift_max_px=settings.shift_max_px,
-            greyscale=settings.greyscale,
-            channels=encoder.input_shape[-1],
-            n_features=encoder.output_shape[-1],
-            dropout_rate=settings.dropout_rate,
-            concentration_min=settings.concentration_min,
-            concentration_max=settings.concentration_max,
-            seed=seed,
-            member=member,
-            n_train=len(votes),
-            best_epoch=int(np.nanargmin(history["val_loss"])) + 1,
-            val_loss=float(np.nanmin(history["val_loss"])),
-            weights_digest=define_model.weights_digest(encoder, arrays),
-            versions=library_versions("tensorflow", "keras", "numpy"),
+    checkpoint = Checkpoint(
+        checkpoint_folder,
+        belongs_to=settings.model_dump()
+        | library_versions("tensorflow", "keras", "numpy")
+        | {
+            "code": code,
+            "member": member,
+            "schema": tree.to_json(),
+            "training galaxies": content_digest(train_shards),
+            "validation galaxies": content_digest(val_shards),
+        },
+    )
+    checkpoint.restore(model)
+    train = training_batches(
+        train_shards,
+        tree.label_cols,
+        settings=settings,
+        seed=seed,
+        first_epoch=len(checkpoint.record.rows),
+    )
+    train_estimator(
+        model,
+        TrainConfig(
+            log_dir=tensorboard_folder,
+            epochs=settings.epochs,
+            patience=settings.patience,
         ),
+        train,
+        val,
+        steps_per_epoch=steps,
+        n_galaxies=len(votes),
+        checkpoint=checkpoint,
     )
-    log.info(
-        "wrote the model, best validation loss %.4f, to %s",
-        np.nanmin(history["val_loss"]),
+    write_model_folder(
         model_folder,
+        encoder=encoder,
+        head=head,
+        record=checkpoint.record,
+        schema=tree,
+        member=member,
+        image_size_px=size,
+        n_train=len(votes),
+        settings=settings,
     )
+    checkpoint.remove()
 
 
 def get_optimizer(
@@ -169,8 +182,20 @@ def training_batches(
     *,
     settings: Train,
     seed: int,
+    first_epoch: int = 0,
 ) -> tf.data.Dataset:
-    """All epochs' batches, one after another: new order and new views in each.
+    """Epochs' batches, one after another: new order and new views in each.
+
+    Parameters
+    ----------
+    shards : sequence of path
+    label_cols : sequence of str
+        Vote columns, in the order of the model's answers.
+    settings : Train
+    seed : int
+        Of this member.
+    first_epoch : int
+        Number of the first epoch, from 0; those before it are left out.
 
     Returns
     -------
@@ -205,7 +230,7 @@ def training_batches(
 
         return galaxies.map(view, num_parallel_calls=tf.data.AUTOTUNE)
 
-    epochs = untuned(tf.data.Dataset.range(settings.epochs))
+    epochs = untuned(tf.data.Dataset.range(first_epoch, settings.epochs))
     return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
 
 

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from zoobot.training.batch_progress import BatchProgress
+from zoobot.training.checkpoint import Checkpoint
+from zoobot.training.stop_at_nan import StopAtNaN
 
 __all__ = ["TrainConfig", "train_estimator"]
 
@@ -25,7 +26,7 @@ class TrainConfig:
     Parameters
     ----------
     log_dir : path
-        Folder for ``history.csv`` and the TensorBoard log.
+        Folder for ``history.csv`` and the TensorBoard log, written as epochs end.
     epochs : int
         Most epochs.
     patience : int
@@ -45,6 +46,7 @@ def train_estimator(
     *,
     steps_per_epoch: int | None = None,
     n_galaxies: int | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> keras.callbacks.History:
     """Fit a compiled model, and leave it with the weights of its best epoch.
 
@@ -60,46 +62,95 @@ def train_estimator(
         Batches in an epoch, if `train_dataset` runs over several epochs.
     n_galaxies : int, optional
         Galaxies in an epoch, to show progress and to log how many a second.
+    checkpoint : Checkpoint, optional
+        Written at the end of each epoch. If it has been restored, training goes on
+        after its last epoch, and there `train_dataset` has to begin.
 
     Returns
     -------
     keras.callbacks.History
-        ``history`` maps each metric to one value an epoch.
+        ``history`` maps each metric to one value an epoch, also of epochs before a
+        restart.
 
     Raises
     ------
-    ValueError
-        If the loss was not a number in the first epoch.
+    FloatingPointError
+        If the loss becomes NaN or infinite: it says at which step, what is kept and
+        what to do. The model has the weights of its best epoch before that.
     """
     folder = Path(train_config.log_dir)
     folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = checkpoint or Checkpoint(None, belongs_to={})
+    record = checkpoint.record
+    if record.rows:
+        log.info("resuming after epoch %d of %d", len(record.rows), train_config.epochs)
     if model.built:
         # Else Keras traces the whole training step twice, which takes longer than many
         # a training.
         model.optimizer.build(model.trainable_variables)
-    history = model.fit(
-        train_dataset,
-        validation_data=test_dataset,
-        epochs=train_config.epochs,
-        steps_per_epoch=steps_per_epoch,
-        shuffle=False,  # the dataset shuffles
-        verbose=0,
-        callbacks=[
-            keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.EarlyStopping(
-                patience=train_config.patience, restore_best_weights=True
-            ),
-            BatchProgress(n_galaxies),
-            _EpochLines(train_config.epochs, n_galaxies),
-            keras.callbacks.CSVLogger(str(folder / "history.csv")),
-            keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
-        ],
-    )
-    if not np.isfinite(history.history.get("val_loss", [])).any():
-        raise ValueError(
-            "training stopped in its first epoch: the loss is not a number"
-        )
+    try:
+        if not record.is_over(
+            epochs=train_config.epochs, patience=train_config.patience
+        ):
+            model.fit(
+                train_dataset,
+                validation_data=test_dataset,
+                initial_epoch=len(record.rows),
+                epochs=train_config.epochs,
+                steps_per_epoch=steps_per_epoch,
+                shuffle=False,  # the dataset shuffles
+                verbose=0,
+                callbacks=[
+                    StopAtNaN(),
+                    BatchProgress(n_galaxies),
+                    _EpochLines(train_config.epochs, n_galaxies),
+                    keras.callbacks.TensorBoard(str(folder), write_graph=False),
+                    _Keeper(checkpoint, train_config),
+                ],
+            )
+    except FloatingPointError as error:
+        raise FloatingPointError(f"{error}. {_what_to_do(checkpoint)}") from None
+    finally:
+        if record.best_weights:
+            model.set_weights(record.best_weights)
+    history = keras.callbacks.History()
+    history.epoch, history.history = list(range(len(record.rows))), record.columns
     return history
+
+
+def _what_to_do(checkpoint: Checkpoint) -> str:
+    record, path = checkpoint.record, checkpoint.path
+    kept = "No epoch was finished before it, so that nothing is kept."
+    if record.rows:
+        best = record.best_epoch + 1
+        kept = f"The model has the weights of its best epoch, {best}."
+        if path is not None:
+            kept = (
+                f"The state after epoch {len(record.rows)} and the best weights, of "
+                f"epoch {best}, are kept in {path.parent}."
+            )
+    return (
+        f"{kept} The same settings would end here again. Try a lower learning_rate, or "
+        "precision float32 if it is another: with changed settings training starts anew"
+    )
+
+
+class _Keeper(keras.callbacks.Callback):
+    """At each epoch's end, keep the best weights, and write history and checkpoint."""
+
+    def __init__(self, checkpoint: Checkpoint, config: TrainConfig):
+        super().__init__()
+        self.checkpoint = checkpoint
+        self.config = config
+
+    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
+        record = self.checkpoint.record
+        record.add(logs or {}, model=self.model)
+        record.write(Path(self.config.log_dir, "history.csv"))
+        self.checkpoint.save(self.model)
+        self.model.stop_training = record.is_over(
+            epochs=self.config.epochs, patience=self.config.patience
+        )
 
 
 class _EpochLines(keras.callbacks.Callback):
