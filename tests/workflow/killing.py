@@ -63,7 +63,8 @@ def jobs_of(project: Path) -> dict[str, Job]:
     jobs: dict[str, Job] = {}
     for log in sorted(outputs):
         times = project / log.replace("/logs/", "/benchmarks/").replace(".log", ".tsv")
-        seconds = float(next(csv.DictReader(times.open(), delimiter="\t"))["s"])
+        rows = csv.DictReader(times.read_text().splitlines(), delimiter="\t")
+        seconds = float(next(rows)["s"])
         job = Job(rules[log], tuple(sorted(outputs[log])), seconds)
         jobs.setdefault(job.rule, job)
     return jobs
