@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import random
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.framework.config import is_op_determinism_enabled
 
 from zoobot.estimators import devices
 
@@ -44,3 +48,17 @@ def test_threads_below_one(threads):
     """TensorFlow would take all cores."""
     with pytest.raises(ValueError, match=f"threads: found {threads}, expected 1"):
         devices.use_threads(threads)
+
+
+def test_deterministic():
+    """TensorFlow is told so, and all random numbers begin with the seed."""
+
+    def numbers(seed: int) -> list[float]:
+        devices.be_deterministic(seed)
+        drawn = tf.random.uniform([]), keras.random.uniform([]), np.random.rand()  # noqa: NPY002
+        return [*map(float, drawn), random.random()]
+
+    first, again, other = numbers(1), numbers(1), numbers(2)
+    assert first == again
+    assert not set(first) & set(other)
+    assert is_op_determinism_enabled()

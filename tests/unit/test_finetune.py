@@ -311,3 +311,63 @@ def test_views_of_stage_2(ring_galaxies):
     labels, weights = (np.concatenate([row[i] for row in val]) for i in (1, 2))
     for label in (0, 1):  # each class counts half
         assert weights[labels == label].sum() == pytest.approx(len(labels) / 2)
+
+
+def test_nan_ends_stage_1():
+    """The error says where, and what to change; the head stays as it was.
+
+    The hidden layers turn NaN into 0, so that the loss stays a number.
+    """
+    x, labels = clusters(100, seed=0)
+    y = labels[:, None].astype(np.float32)
+    bad = x * 1000
+    bad[60] = np.nan
+    head = binary_head(10)
+    before = head.get_weights()
+    with pytest.raises(
+        FloatingPointError,
+        match=r"^finetuning: epoch 1 of 3, .*(loss is nan|weights are NaN).*; nothing "
+        r"is written.*try a lower learning_rate$",
+    ):
+        finetune._fit(
+            head,
+            tf.data.Dataset.from_tensor_slices((bad, y)).batch(25),
+            tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(25),
+            epochs=3,
+            patience=3,
+            learning_rate=0.1,
+            n_galaxies=len(x),
+        )
+    for old, new in zip(before, head.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_representations_that_are_no_numbers():
+    """They are at fault, not the learning rate."""
+    x, labels = clusters(100, seed=0)
+    bad = x.copy()
+    bad[7, 3] = np.inf
+    with pytest.raises(
+        FloatingPointError, match=r"infinite numbers in 1 of 100 galaxies of 'val'"
+    ):
+        finetune.train_head(
+            {"train": x, "val": bad},
+            labels={"train": labels, "val": labels},
+            settings=networks.finetune_settings(),
+        )
+
+
+def test_nan_in_stage_2_names_its_learning_rate(small_network, ring_galaxies):
+    """Both stages have one."""
+    encoder = define_model.get_encoder(networks.SMALL, input_size=32, channels=1)
+    with pytest.raises(
+        FloatingPointError,
+        match=r"loss is (nan|inf); .*try a lower unfreeze_learning_rate$",
+    ):
+        finetune.train_encoder(
+            encoder,
+            head=binary_head(networks.N_FEATURES, scale=0.01),
+            galaxies=ring_galaxies,
+            card=CARD,
+            settings=networks.finetune_settings(unfreeze_learning_rate=1e38),
+        )

@@ -139,6 +139,31 @@ def test_from_catalogue_to_table(survey, tmp_path, unfreeze):
     )
 
 
+def test_seed_decides(survey, tmp_path):
+    """The same seed, the same ring finder to the bit, in both stages; another, not."""
+    table, folder, representations = survey
+    ring_catalog(table).to_csv(tmp_path / "rings.csv", index=False)
+    for name, seed in (("first", 42), ("again", 42), ("other", 7)):
+        rings.finetune_rings(
+            tmp_path / "rings.csv",
+            representations=representations,
+            model_folder=folder / "model",
+            ring_folder=tmp_path / name,
+            settings=networks.finetune_settings(seed=seed, epochs=3, unfreeze="some"),
+        )
+
+    def weights(name: str, part: str) -> list[bytes]:
+        network = keras.models.load_model(tmp_path / name / f"{part}.keras")
+        return [array.tobytes() for array in network.get_weights()]
+
+    for part in ("head", "encoder"):
+        assert weights("first", part) == weights("again", part)
+        assert weights("first", part) != weights("other", part)
+    for file in ("held_out.csv", "metrics.json"):
+        first, again = (tmp_path / name / file for name in ("first", "again"))
+        assert first.read_text() == again.read_text()
+
+
 def test_missing_representations_are_named(survey, tmp_path):
     """A ring catalogue of galaxies that nobody swept."""
     table, folder, representations = survey

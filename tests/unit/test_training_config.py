@@ -68,6 +68,36 @@ def test_best_weights_are_kept(tmp_path, patience):
     assert found == pytest.approx(history["val_loss"][0], rel=1e-6)
 
 
+def test_early_stopping_goes_on_counting(tmp_path):
+    """Epochs since the best, and its weights, outlive the process."""
+    options = {"train": batches().repeat(), "val": batches(X, -Y), "steps_per_epoch": 4}
+
+    def harmed() -> keras.Model:
+        return line(weights=[-1, -2, -3], learning_rate=0.01)
+
+    undisturbed = harmed()
+    history = fit(undisturbed, tmp_path / "a", epochs=9, patience=3, **options).history
+    assert len(history["val_loss"]) == 4
+    for epochs in (2, 3, 9, 9):
+        model = harmed()
+        checkpoint = Checkpoint(tmp_path / "checkpoint", belongs_to={})
+        checkpoint.restore(model)
+        found = fit(
+            model,
+            tmp_path / "b",
+            epochs=epochs,
+            patience=3,
+            checkpoint=checkpoint,
+            **options,
+        ).history
+        assert len(found["val_loss"]) == min(epochs, 4)
+    assert found["val_loss"] == history["val_loss"]
+    np.testing.assert_array_equal(model.get_weights(), undisturbed.get_weights())
+    with (tmp_path / "b" / "history.csv").open() as file:
+        rows = [float(row["val_loss"]) for row in csv.DictReader(file)]
+    assert rows == history["val_loss"]
+
+
 def test_steps_per_epoch(tmp_path):
     """A dataset of several epochs in a row is cut into them without a warning."""
     model = line()

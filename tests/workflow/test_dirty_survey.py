@@ -81,6 +81,8 @@ def write_settings(folder: Path, **changes: object) -> Path:
     tiny["prepare_ring_catalog"]["catalogs"] = ["it's dirty.csv"]
     tiny["finetune_rings"]["unfreeze"] = "none"
     tiny["train"]["epochs"] = 1
+    tiny["split_catalog"]["galaxies_per_shard"] = 1000  # the fewest jobs
+    tiny["chunk_catalog"]["galaxies_per_chunk"] = 1000
     path = folder.parent / "dirty.yaml"
     path.write_text(yaml.safe_dump(tiny))
     return path
