@@ -28,6 +28,7 @@ from benchmarks.galaxies import FOLDER
 from benchmarks.side_by_side import HEADER, Row, ratio_row, seconds_of_rounds
 from zoobot.data_utils import hdf5
 from zoobot.representations.compress_representations import compress_representations
+from zoobot.representations.fit_pca import fit_pca
 from zoobot.settings.representations import CompressRepresentations
 
 __all__ = ["main", "measure"]
@@ -177,14 +178,21 @@ def _peak_gb(paths: list[Path], settings: CompressRepresentations) -> float:
 
 def _compress(paths: list[Path], settings: CompressRepresentations) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        compress_representations(
+        model = Path(folder, "model.npz")
+        fit_pca(
             paths,
-            compressed=Path(folder, "compressed.parquet"),
-            model=Path(folder, "model.npz"),
+            model=model,
             variance=Path(folder, "variance.csv"),
             figure=Path(folder, "variance.png"),
             settings=settings,
         )
+        for path in paths:
+            compress_representations(
+                path,
+                model=model,
+                compressed=Path(folder, f"{path.stem}.parquet"),
+                settings=settings,
+            )
 
 
 def _read(path: Path) -> np.ndarray:

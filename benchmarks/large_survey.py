@@ -67,11 +67,11 @@ def draw_catalogs(folder: Path, n_galaxies: int) -> None:
     rings.to_csv(folder / "ring_fractions.csv", index=False)
 
 
-def draw_statistics(shards: Path, folder: Path) -> None:
-    """Write a table of image statistics for the table of each shard."""
+def draw_statistics(chunks: Path, folder: Path) -> None:
+    """Write a table of image statistics for each chunk of labelled galaxies."""
     folder.mkdir()
     rng = np.random.default_rng(1)
-    for path in shards.glob("*.parquet"):
+    for path in chunks.glob("labelled_*.parquet"):
         ids = pd.read_parquet(path, columns=["id_str"])
         values = rng.normal(size=(len(ids), len(STATISTICS))).astype(np.float32)
         table = pd.DataFrame(values, columns=list(STATISTICS))
@@ -119,6 +119,15 @@ def repeat_predictions(chunks: Path, folder: Path, *, like: Path) -> None:
             dataset[...] = np.resize(one.values, (len(ids), *one.values.shape[1:]))
 
 
+def repeat_components(chunks: Path, folder: Path, *, like: Path) -> None:
+    """Write a table of principal components for each chunk, numbers as in `like`."""
+    folder.mkdir()
+    one = pd.read_parquet(like)
+    for name, ids in _ids_of(chunks):
+        table = one.iloc[np.resize(np.arange(len(one)), len(ids))]
+        table.assign(id_str=ids).to_parquet(folder / f"{name}.parquet", index=False)
+
+
 def draw_ring_tables(chunks: Path, folder: Path) -> None:
     """Write a table of ring probabilities for each chunk."""
     folder.mkdir()
@@ -130,5 +139,6 @@ def draw_ring_tables(chunks: Path, folder: Path) -> None:
 
 
 def _ids_of(chunks: Path) -> Iterator[tuple[str, list[str]]]:
-    for path in sorted(chunks.glob("*.parquet"), key=lambda path: int(path.stem)):
-        yield path.stem, list(pd.read_parquet(path, columns=["id_str"])["id_str"])
+    for name in (chunks / "order.txt").read_text().split():
+        table = pd.read_parquet(chunks / f"{name}.parquet", columns=["id_str"])
+        yield name, list(table["id_str"])

@@ -201,8 +201,9 @@ def _run_catalogs(run: _Runner, settings: Settings) -> None:
 
 
 def _run_shard(run: _Runner) -> None:
-    shard = "shards/train_0.parquet"
-    run("measure_images", *_options(galaxies=shard, statistics="one.parquet"))
+    chunk = run.files("chunks/labelled_*.parquet")[0]
+    run("measure_images", *_options(galaxies=chunk, statistics="one.parquet"))
+    shard = run.files("shards/train_*.parquet")[0]
     run("write_shards", *_options(catalog=shard, shard="one.tfrecord", threads="2"))
 
 
@@ -219,9 +220,10 @@ def _run_training(run: _Runner, model: str) -> None:
 
 def _run_chunk(run: _Runner) -> None:
     """Represent and predict one chunk."""
+    chunk = run.files("chunks/labelled_*.parquet")[0]
     run(
         "extract_representations",
-        *_options(chunk="chunks/0.parquet", representations="one.hdf5", model="model"),
+        *_options(chunk=chunk, representations="one.hdf5", model="model"),
     )
     files = _options(representations="one.hdf5", predictions="predicted.hdf5")
     run("predict", *files, "--models", "model")
@@ -243,10 +245,22 @@ def _run_predictions(run: _Runner) -> None:
         *_options(**tables, threads="2"),
     )
     run(
-        "compress_representations",
+        "fit_pca",
         *("--representations", *run.files("representations/*")),
-        *_options(compressed="pca.parquet", model="pca.npz"),
-        *_options(variance="run_variance.csv", figure="run_variance.png"),
+        *_options(model="pca.npz", variance="run_variance.csv"),
+        *_options(figure="run_variance.png"),
+    )
+    run(
+        "compress_representations",
+        *_options(representations=run.files("representations/*")[0]),
+        *_options(model="pca.npz", compressed="one_pca.parquet"),
+    )
+    large_survey.repeat_components(
+        folder / "chunks", folder / "components", like=folder / "one_pca.parquet"
+    )
+    run(
+        "summarise_representations",
+        *("--tables", *run.files("components/*"), "--compressed", "pca.parquet"),
     )
 
 
@@ -259,7 +273,8 @@ def _run_rings(run: _Runner) -> None:
     )
     run(
         "find_rings",
-        *_options(chunk="chunks/0.parquet", representations="one.hdf5"),
+        *_options(chunk=run.files("chunks/labelled_*.parquet")[0]),
+        *_options(representations="one.hdf5"),
         *_options(rings="rings", table="one_rings.parquet"),
     )
     large_survey.draw_ring_tables(folder / "chunks", folder / "ring_tables")
@@ -272,12 +287,11 @@ def _run_rings(run: _Runner) -> None:
 
 def _run_evaluation(run: _Runner) -> None:
     folder = run.folder
-    large_survey.draw_statistics(folder / "shards", folder / "statistics")
+    large_survey.draw_statistics(folder / "chunks", folder / "statistics")
     baselines = {"constant": "constant.hdf5", "linear": "linear.hdf5"}
     run(
         "predict_baselines",
-        *("--train-statistics", *run.files("statistics/train_*")),
-        *("--test-statistics", *run.files("statistics/test_*")),
+        *("--statistics", *run.files("statistics/*")),
         *_options(train="train.parquet", test="test.parquet", schema=SCHEMA),
         *_options(**baselines),
     )
@@ -299,6 +313,7 @@ def _run_evaluation(run: _Runner) -> None:
         *_options(variance_figure="run_variance.png", rings="rings.parquet"),
         *_options(ring_metrics="rings/metrics.json", rejected="rejected.csv"),
         *("--survey", "labelled.parquet", "unlabelled.parquet"),
+        *_options(card="model/card.json", train="train.parquet"),
         *_options(html="report.html", headline="headline.txt"),
     )
 

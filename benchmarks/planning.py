@@ -42,7 +42,8 @@ for path in map(Path, sys.argv[1:]):
 _PART_WRITER = """
 folder = Path(sys.argv[sys.argv.index("{option}") + 1])
 for name in {names}:
-    (folder / name).touch()
+    (folder / f"{{name}}.parquet").touch()
+(folder / "order.txt").write_text("\\n".join({names}))
 """
 _SETTINGS = """\
 prepare_catalog: {labelled_catalogs: [survey.csv], unlabelled_catalogs: []}
@@ -118,8 +119,8 @@ def _project_with_parts(project: Path, n_shards: int) -> Path:
         else:
             shutil.copy2(source, project / name)
     n_of = {part: round(share * n_shards) for part, share in _SHARES.items()}
-    shards = [f"{part}_{i}.parquet" for part in n_of for i in range(n_of[part])]
-    chunks = [f"{i}.parquet" for i in range(n_shards)]
+    shards = [f"{part}_{i:012x}" for part in n_of for i in range(n_of[part])]
+    chunks = [f"labelled_{i:012x}" for i in range(n_shards)]
     parts = {
         "split_catalog": _PART_WRITER.format(option="--shards-folder", names=shards),
         "chunk_catalog": _PART_WRITER.format(option="--chunks-folder", names=chunks),

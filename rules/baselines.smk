@@ -1,13 +1,13 @@
 rule measure_images:
-    """Simple statistics of the images of one shard's galaxies."""
+    """Simple statistics of the images of one chunk of labelled galaxies."""
     input:
-        "results/catalog/shards/{split}_{index}.parquet",
+        "results/catalog/chunks/{chunk}.parquet",
     output:
-        "results/image_statistics/{split}_{index}.parquet",
+        "results/image_statistics/{chunk}.parquet",
     log:
-        "results/logs/measure_images_{split}_{index}.log",
+        "results/logs/measure_images_{chunk}.log",
     benchmark:
-        "results/benchmarks/measure_images_{split}_{index}.tsv"
+        "results/benchmarks/measure_images_{chunk}.tsv"
     conda:
         "../envs/zoobot.yaml"
     threads: 4
@@ -23,11 +23,8 @@ rule measure_images:
 rule predict_baselines:
     """What a network must beat: a constant, and a linear model on the statistics."""
     input:
-        train_statistics=of_shards(
-            "results/image_statistics/{split}_{index}.parquet", split="train"
-        ),
-        test_statistics=of_shards(
-            "results/image_statistics/{split}_{index}.parquet", split="test"
+        statistics=of_chunks(
+            "results/image_statistics/{chunk}.parquet", kinds=["labelled"]
         ),
         train="results/catalog/train.parquet",
         test="results/catalog/test.parquet",
@@ -47,8 +44,7 @@ rule predict_baselines:
         code=code_digest("predict_baselines"),
     shell:
         "python -m workflow_scripts.predict_baselines "
-        "--train-statistics {input.train_statistics} "
-        "--test-statistics {input.test_statistics} "
+        "--statistics {input.statistics} "
         "--train {input.train} --test {input.test} --schema {params.schema:q} "
         "--constant {output.constant} --linear {output.linear} "
         "{params.settings} > {log} 2>&1"

@@ -43,9 +43,7 @@ def in_data_folder(paths):
                 f"{path}: found braces, which rules take for wildcards; expected a path "
                 "without (a link to the file or folder will do)"
             )
-    return [
-        os.path.normpath(os.path.join(settings.data_folder, path)) for path in paths
-    ]
+    return [os.path.normpath(os.path.join(settings.data_folder, p)) for p in paths]
 
 
 def schema_file():
@@ -54,41 +52,45 @@ def schema_file():
     return [name] if name.endswith((".yaml", ".yml")) else []
 
 
+def pieces_in(folder, kind):
+    """Names of the shards or chunks of a kind, in the order of the catalogue."""
+    names = Path(folder, "order.txt").read_text().split()
+    return [name for name in names if name.startswith(f"{kind}_")]
+
+
 def of_shards(path, split):
     """An input function: a path for each shard of a split, once split_catalog has run."""
 
     def of_split(wildcards):
-        folder = checkpoints.split_catalog.get().output.shards
-        pattern = os.path.join(folder, f"{split}_{{index,[0-9]+}}.parquet")
-        index = sorted(glob_wildcards(pattern).index, key=int)
+        names = pieces_in(checkpoints.split_catalog.get().output.shards, split)
+        shards = [name.removeprefix(f"{split}_") for name in names]
         size = settings.write_shards.image_size_px
-        return expand(path, split=split, size=size, index=index)
+        return expand(path, split=split, size=size, shard=shards)
 
     return of_split
 
 
-def of_all_chunks(path):
-    """An input function: a path for each chunk, once chunk_catalog has run."""
+def of_chunks(paths, kinds=("labelled", "unlabelled")):
+    """An input function: paths for each chunk, once the catalogue is split and cut.
 
-    def of_chunks(wildcards):
+    What waits for one of both counts as changed, and so does what is made of it.
+    """
+
+    def of_kinds(wildcards):
         folder = checkpoints.chunk_catalog.get().output.chunks
-        pattern = os.path.join(folder, "{index,[0-9]+}.parquet")
-        index = sorted(glob_wildcards(pattern).index, key=int)
-        return expand(path, run_name=settings.run_name, index=index)
+        checkpoints.split_catalog.get()
+        chunks = [name for kind in kinds for name in pieces_in(folder, kind)]
+        found = expand(paths, run_name=settings.run_name, pca=PCA, chunk=chunks)
+        return list(dict.fromkeys(found))
 
-    return of_chunks
-
-
-MEMBERS = range(settings.n_models)
-PCA = (
-    f"results/representations/{settings.run_name}"
-    f"_pca{settings.compress_representations.n_components}"
-)
+    return of_kinds
 
 
 wildcard_constraints:
-    index=r"[0-9]+",
+    chunk=r"(?:labelled|unlabelled)_[0-9a-f]{12}",
+    shard=r"[0-9a-f]{12}",
     member=r"[0-9]+",
+    n_components=r"[0-9]+",
     size=r"[0-9]+",
     split="train|val|test",
     run_name=r"[A-Za-z0-9][A-Za-z0-9_.-]*",

@@ -1,8 +1,9 @@
 rule evaluate:
     """Compare predictions with the votes of held-out galaxies, and with baselines."""
     input:
-        predictions=of_all_chunks(
-            "results/predictions/{run_name}/{run_name}_{index}.hdf5"
+        predictions=of_chunks(
+            "results/predictions/{run_name}/{run_name}_{chunk}.hdf5",
+            kinds=["labelled"],
         ),
         test="results/catalog/test.parquet",
         baselines=["results/baselines/linear.hdf5", "results/baselines/constant.hdf5"],
@@ -34,8 +35,9 @@ rule evaluate:
 rule calibrate:
     """Check on held-out galaxies that the stated probabilities come true."""
     input:
-        predictions=of_all_chunks(
-            "results/predictions/{run_name}/{run_name}_{index}.hdf5"
+        predictions=of_chunks(
+            "results/predictions/{run_name}/{run_name}_{chunk}.hdf5",
+            kinds=["labelled"],
         ),
         test="results/catalog/test.parquet",
     output:
@@ -64,19 +66,21 @@ rule calibrate:
 rule plot_evaluation:
     """Draw the figures of the evaluation, the calibration and the training."""
     input:
-        tables=expand(
-            "results/evaluation/{{run_name}}_{table}.csv",
-            table=[
-                "metrics",
-                "answers",
-                "confusion",
-                "volunteers",
-                "volunteer_errors",
-                "coverage",
-                "pit",
-                "reliability",
-                "calibration_error",
-            ],
+        tables=of_chunks(
+            expand(
+                "results/evaluation/{{run_name}}_{table}.csv",
+                table=[
+                    "metrics",
+                    "answers",
+                    "confusion",
+                    "volunteers",
+                    "volunteer_errors",
+                    "coverage",
+                    "pit",
+                    "reliability",
+                    "calibration_error",
+                ],
+            )
         ),
         histories=expand(
             "results/models/{{run_name}}/{member}/history.csv", member=MEMBERS
@@ -125,6 +129,8 @@ rule report:
         labelled="results/catalog/labelled.parquet",
         unlabelled="results/catalog/unlabelled.parquet",
         rejected="results/catalog/rejected.csv",
+        card=f"results/models/{settings.run_name}/0/card.json",
+        train="results/catalog/train.parquet",
     output:
         html="results/report.html",
         headline="results/headline.txt",
@@ -143,4 +149,5 @@ rule report:
         "--variance {input.variance} --variance-figure {input.variance_figure} "
         "--ring-metrics {input.ring_metrics} --rings {input.rings} "
         "--survey {input.labelled} {input.unlabelled} --rejected {input.rejected} "
+        "--card {input.card} --train {input.train} "
         "--html {output.html} --headline {output.headline} > {log} 2>&1"

@@ -2,17 +2,17 @@ rule predict:
     """Dropout passes of every member's head over one chunk's representations."""
     input:
         representations=expand(
-            "results/representations/{{run_name}}/{member}/{{run_name}}_{{index}}.hdf5",
+            "results/representations/{{run_name}}/{member}/{{run_name}}_{{chunk}}.hdf5",
             member=MEMBERS,
         ),
         heads=expand("results/models/{{run_name}}/{member}/head.npz", member=MEMBERS),
         cards=expand("results/models/{{run_name}}/{member}/card.json", member=MEMBERS),
     output:
-        "results/predictions/{run_name}/{run_name}_{index}.hdf5",
+        "results/predictions/{run_name}/{run_name}_{chunk}.hdf5",
     log:
-        "results/logs/predict_{run_name}_{index}.log",
+        "results/logs/predict_{run_name}_{chunk}.log",
     benchmark:
-        "results/benchmarks/predict_{run_name}_{index}.tsv"
+        "results/benchmarks/predict_{run_name}_{chunk}.tsv"
     conda:
         "../envs/zoobot.yaml"
     params:
@@ -32,7 +32,7 @@ rule predict:
 rule summarise_predictions:
     """Posterior of every vote fraction: all of it, and a table for people."""
     input:
-        of_all_chunks("results/predictions/{run_name}/{run_name}_{index}.hdf5"),
+        of_chunks("results/predictions/{run_name}/{run_name}_{chunk}.hdf5"),
     output:
         parquet="results/predictions/{run_name}_vote_fractions.parquet",
         csv="results/predictions/{run_name}_vote_fractions.csv",

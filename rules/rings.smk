@@ -33,8 +33,8 @@ rule finetune_rings:
     """Train the ring finder on member 0 and measure it on held-out galaxies."""
     input:
         catalog="results/rings/catalog.csv",
-        representations=of_all_chunks(
-            "results/representations/{run_name}/0/{run_name}_{index}.hdf5"
+        representations=of_chunks(
+            "results/representations/{run_name}/0/{run_name}_{chunk}.hdf5"
         ),
         encoder="results/models/{run_name}/0/encoder.keras",
         card="results/models/{run_name}/0/card.json",
@@ -48,6 +48,8 @@ rule finetune_rings:
         "results/logs/finetune_rings_{run_name}.log",
     benchmark:
         "results/benchmarks/finetune_rings_{run_name}.tsv"
+    wildcard_constraints:
+        run_name=RINGS_TO_FINETUNE,
     conda:
         "../envs/zoobot.yaml"
     threads: 64
@@ -55,28 +57,30 @@ rule finetune_rings:
         gpu=1,
     params:
         settings=option_string(settings.finetune_rings),
+        recipe=RECIPES.finetune_rings,
         code=code_digest("finetune_rings"),
     shell:
         "python -m workflow_scripts.finetune_rings "
         "--catalog {input.catalog} --representations {input.representations} "
         "--model results/models/{wildcards.run_name}/0 "
-        "--rings results/rings/{wildcards.run_name} {params.settings} > {log} 2>&1"
+        "--rings results/rings/{wildcards.run_name} --recipe {params.recipe} "
+        "{params.settings} > {log} 2>&1"
 
 
 rule find_rings:
     """Ring probability of every galaxy in one chunk."""
     input:
-        chunk="results/catalog/chunks/{index}.parquet",
-        representations="results/representations/{run_name}/0/{run_name}_{index}.hdf5",
+        chunk="results/catalog/chunks/{chunk}.parquet",
+        representations="results/representations/{run_name}/0/{run_name}_{chunk}.hdf5",
         head="results/rings/{run_name}/head.keras",
         encoder="results/rings/{run_name}/encoder.keras",
         card="results/rings/{run_name}/card.json",
     output:
-        "results/rings/{run_name}/{run_name}_{index}.parquet",
+        "results/rings/{run_name}/{run_name}_{chunk}.parquet",
     log:
-        "results/logs/find_rings_{run_name}_{index}.log",
+        "results/logs/find_rings_{run_name}_{chunk}.log",
     benchmark:
-        "results/benchmarks/find_rings_{run_name}_{index}.tsv"
+        "results/benchmarks/find_rings_{run_name}_{chunk}.tsv"
     conda:
         "../envs/zoobot.yaml"
     threads: 64
@@ -95,7 +99,7 @@ rule find_rings:
 rule summarise_rings:
     """Every galaxy's ring probability as one table, most likely rings first."""
     input:
-        of_all_chunks("results/rings/{run_name}/{run_name}_{index}.parquet"),
+        of_chunks("results/rings/{run_name}/{run_name}_{chunk}.parquet"),
     output:
         parquet="results/rings/{run_name}_rings.parquet",
         csv="results/rings/{run_name}_rings.csv",

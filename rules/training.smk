@@ -1,13 +1,13 @@
 rule write_shards:
     """Store the images and votes of some galaxies as one TFRecord."""
     input:
-        "results/catalog/shards/{split}_{index}.parquet",
+        "results/catalog/shards/{split}_{shard}.parquet",
     output:
-        "results/shards/{split}/s{size}_shard_{index}.tfrecord",
+        "results/shards/{split}/s{size}_shard_{shard}.tfrecord",
     log:
-        "results/logs/write_shards_{split}_s{size}_{index}.log",
+        "results/logs/write_shards_{split}_s{size}_{shard}.log",
     benchmark:
-        "results/benchmarks/write_shards_{split}_s{size}_{index}.tsv"
+        "results/benchmarks/write_shards_{split}_s{size}_{shard}.tsv"
     conda:
         "../envs/zoobot.yaml"
     threads: 4
@@ -24,10 +24,10 @@ rule train:
     """Train one member of the ensemble."""
     input:
         train=of_shards(
-            "results/shards/{split}/s{size}_shard_{index}.tfrecord", split="train"
+            "results/shards/{split}/s{size}_shard_{shard}.tfrecord", split="train"
         ),
         val=of_shards(
-            "results/shards/{split}/s{size}_shard_{index}.tfrecord", split="val"
+            "results/shards/{split}/s{size}_shard_{shard}.tfrecord", split="val"
         ),
         schema=schema_file(),
     output:
@@ -39,6 +39,8 @@ rule train:
         "results/logs/train_{run_name}_{member}.log",
     benchmark:
         "results/benchmarks/train_{run_name}_{member}.tsv"
+    wildcard_constraints:
+        member=MEMBERS_TO_TRAIN,
     conda:
         "../envs/zoobot.yaml"
     threads: 64
@@ -47,6 +49,7 @@ rule train:
     params:
         settings=option_string(settings.train),
         schema=settings.schema_name,
+        recipe=RECIPES.train,
         code=code_digest("train"),
     shell:
         "python -m workflow_scripts.train "
@@ -55,5 +58,5 @@ rule train:
         "--model results/models/{wildcards.run_name}/{wildcards.member} "
         "--tensorboard results/logs/tensorboard/{wildcards.run_name}/{wildcards.member} "
         "--checkpoint results/checkpoints/{wildcards.run_name}/{wildcards.member} "
-        "--code {params.code} --threads {threads} "
+        "--code {params.code} --threads {threads} --recipe {params.recipe} "
         "{params.settings} > {log} 2>&1"

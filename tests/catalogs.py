@@ -16,6 +16,7 @@ TREE = {
 }
 SCHEMA = Schema(TREE, name="tiny")
 COLUMNS = ["id_str", "file_loc", *SCHEMA.label_cols]
+GALAXY = ["id_str", "file_loc", "image_digest"]
 
 
 @dataclasses.dataclass

@@ -1,4 +1,4 @@
-"""Incremental PCA of the representations of one model."""
+"""Principal components of one chunk's representations."""
 
 from pathlib import Path
 
@@ -11,20 +11,16 @@ def main(argv: list[str] | None = None) -> None:
     """Read the command line and call the library."""
     parser = command_line.parser(__doc__, CompressRepresentations)
     add = parser.add_argument
-    add("--representations", type=Path, nargs="+", required=True, help="HDF5 files")
+    add("--representations", type=Path, required=True, help="HDF5 file")
+    add("--model", type=Path, required=True, help="npz: the fitted PCA")
     add(
         "--compressed", type=Path, required=True, help="parquet to write: id_str, pca_0"
     )
-    add("--model", type=Path, required=True, help="npz to write: the fitted PCA")
-    add("--variance", type=Path, required=True, help="csv to write: explained variance")
-    add("--figure", type=Path, required=True, help="png to write, of that table")
     args = command_line.parse(parser, argv)
     compress_representations.compress_representations(
         args.representations,
-        compressed=args.compressed,
         model=args.model,
-        variance=args.variance,
-        figure=args.figure,
+        compressed=args.compressed,
         settings=args.settings,
     )
 

@@ -24,6 +24,9 @@ def main(argv: list[str] | None = None) -> None:
         "--model", type=Path, required=True, help="trained model's folder"
     )
     parser.add_argument("--rings", type=Path, required=True, help="folder to write")
+    parser.add_argument(
+        "--recipe", default="", help="digest of what makes it, stored in its card"
+    )
     args = command_line.parse(parser, argv)
     rings.finetune_rings(
         args.catalog,
@@ -31,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
         model_folder=args.model,
         ring_folder=args.rings,
         settings=args.settings,
+        recipe=args.recipe,
     )
 
 

@@ -13,10 +13,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = command_line.parser(__doc__, PredictBaselines)
     tables: dict[str, Any] = {"type": Path, "nargs": "+", "required": True}
     parser.add_argument(
-        "--train-statistics", **tables, help="statistics of the training galaxies"
-    )
-    parser.add_argument(
-        "--test-statistics", **tables, help="statistics of the test galaxies"
+        "--statistics", **tables, help="statistics of all these galaxies, or of more"
     )
     parser.add_argument(
         "--train", type=Path, required=True, help="parquet table of training votes"
@@ -35,8 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     args = command_line.parse(parser, argv)
     baselines.predict_baselines(
-        args.train_statistics,
-        test_statistics=args.test_statistics,
+        args.statistics,
         train=args.train,
         test=args.test,
         schema=args.schema,

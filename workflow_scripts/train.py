@@ -42,6 +42,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--threads", type=int, required=True, help="threads to compute with"
     )
+    parser.add_argument(
+        "--recipe", default="", help="digest of what makes it, stored in its card"
+    )
     args = command_line.parse(parser, argv)
     train.train_member(
         args.train_shards,
@@ -54,6 +57,7 @@ def main(argv: list[str] | None = None) -> None:
         checkpoint_folder=args.checkpoint,
         code=args.code,
         threads=args.threads,
+        recipe=args.recipe,
     )
 
 

@@ -48,6 +48,9 @@ class Settings(Section):
     """Folder from which relative paths of tables and image folders are taken."""
     n_models: int = Field(gt=0)
     """Members of the ensemble, each trained in its own job."""
+    retrain_on_new_data: bool
+    """Whether galaxies that come or go, votes and images that change, train all models
+    anew: network, principal components and ring finder; else stored ones are kept."""
     simulate_survey: SimulateSurvey
     prepare_catalog: PrepareCatalog
     split_catalog: SplitCatalog

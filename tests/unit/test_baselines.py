@@ -307,8 +307,7 @@ def files(tmp_path: Path) -> dict[str, list[Path]]:
 def run(folder: Path, files: dict[str, list[Path]]) -> None:
     """Run the library on the tables of the folder."""
     baselines.predict_baselines(
-        files["train"],
-        test_statistics=files["test"],
+        [*files["train"], *files["test"]],
         train=folder / "train.parquet",
         test=folder / "test.parquet",
         schema=TREE,
@@ -322,8 +321,7 @@ def test_files_are_read_as_predictions(tmp_path: Path, files: dict[str, list[Pat
     """The script's files hold the functions' values, matched by id."""
     script.main(
         [
-            *("--train-statistics", *map(str, files["train"])),
-            *("--test-statistics", *map(str, files["test"])),
+            *("--statistics", *map(str, files["train"]), *map(str, files["test"])),
             *("--train", str(tmp_path / "train.parquet")),
             *("--test", str(tmp_path / "test.parquet")),
             *("--schema", str(tmp_path / "tree.yaml")),
@@ -410,9 +408,8 @@ def test_tables_that_do_not_fit_are_refused(
     table.assign(colour="blue").to_parquet(files["test"][1])
     with pytest.raises(ValueError, match=r"test_1\.parquet: expected columns of num"):
         run(tmp_path, files)
-    files["test"] = []
     with pytest.raises(ValueError, match="statistics: found no file, expected one or"):
-        run(tmp_path, files)
+        run(tmp_path, {"train": [], "test": []})
     none = pd.read_parquet(tmp_path / "train.parquet").iloc[:0]
     none.to_parquet(tmp_path / "train.parquet")
     with pytest.raises(ValueError, match=r"train\.parquet: found no galaxy"):

@@ -1,12 +1,15 @@
 """Catalogues: every row comes out once, and what is wrong with a bad one is said."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from tests.catalogs import COLUMNS, SCHEMA, draw_images, prepare, write_csv
+from tests.catalogs import COLUMNS, GALAXY, SCHEMA, draw_images, prepare, write_csv
 from workflow_scripts import prepare_catalog as script
 from zoobot.data_utils import (
     catalog_sources,
@@ -29,7 +32,7 @@ def test_good_rows_are_unchanged(tmp_path):
     ]
     write_csv(tmp_path / "survey" / "labelled.csv", rows)
     result = prepare(tmp_path, labelled=["survey/labelled.csv"])
-    assert list(result.labelled.columns) == COLUMNS
+    assert list(result.labelled.columns) == GALAXY + SCHEMA.label_cols
     assert list(result.labelled["id_str"]) == ["007", "587722981742084144"]
     images = tmp_path / "survey" / "images"
     assert list(result.labelled["file_loc"]) == [
@@ -39,8 +42,30 @@ def test_good_rows_are_unchanged(tmp_path):
     votes = result.labelled[SCHEMA.label_cols]
     assert set(votes.dtypes) == {np.dtype("int64")}
     np.testing.assert_array_equal(votes, [[1, 2, 2, 0], [3, 4, 1, 3]])
-    assert list(result.unlabelled.columns) == ["id_str", "file_loc"]
+    assert list(result.unlabelled.columns) == GALAXY
     assert len(result.unlabelled) == len(result.rejected) == 0
+
+
+def test_digests_tell_images_apart_by_their_content(tmp_path):
+    """Of good rows only, in their order; a touched file keeps its digest."""
+    draw_images(tmp_path, ["a.png", "b.png", "c.png"])
+    (tmp_path / "b.png").write_text("no image")
+    rows = [["a", "a.png", 1, 0, 0, 0], ["b", "b.png", 1, 0, 0, 0]]
+    write_csv(tmp_path / "l.csv", [*rows, ["c", "c.png", 1, 0, 0, 0]])
+    first = prepare(tmp_path, labelled=["l.csv"]).labelled
+    expected = [
+        hashlib.blake2b((tmp_path / name).read_bytes(), digest_size=16).hexdigest()
+        for name in ("a.png", "c.png")
+    ]
+    assert list(first["image_digest"]) == expected
+    (tmp_path / "a.png").touch()
+    touched = prepare(tmp_path, labelled=["l.csv"]).labelled
+    pd.testing.assert_frame_equal(touched, first)
+    replaced = 255 - np.asarray(Image.open(tmp_path / "c.png"))
+    Image.fromarray(replaced).save(tmp_path / "c.png")
+    after = prepare(tmp_path, labelled=["l.csv"]).labelled
+    changed = after["image_digest"] != first["image_digest"]
+    assert list(after["id_str"][changed]) == ["c"]
 
 
 def test_parquet_ids_may_be_whole_numbers(tmp_path):
@@ -411,7 +436,7 @@ def test_a_damaged_table_stops_the_stage_before_any_image(tmp_path, monkeypatch)
     def no_image(path):
         raise AssertionError(f"{path}: decoded before the tables were read")
 
-    monkeypatch.setattr(catalogs, "check_image", no_image)
+    monkeypatch.setattr(catalogs, "check_and_digest", no_image)
     draw_images(tmp_path, ["a.png"])
     write_csv(tmp_path / "l.csv", [["a", "a.png", 1, 0, 0, 0]])
     rows = "".join(f"{i},a.png\n" for i in range(20_000))

@@ -9,12 +9,16 @@ from PIL import Image
 from sklearn.decomposition import PCA
 
 from workflow_scripts import compress_representations as script
+from workflow_scripts import fit_pca as fit_script
+from workflow_scripts import summarise_representations as summary_script
 from zoobot.data_utils import hdf5
 from zoobot.representations.compress_representations import (
     compress_representations,
     load_pca,
     project,
+    summarise_representations,
 )
+from zoobot.representations.fit_pca import fit_pca
 from zoobot.settings.representations import CompressRepresentations
 
 # Representations are float32 of size 10; projections are stored as float32.
@@ -53,16 +57,20 @@ def write(folder, values, *, sizes=None, digest="m"):
 
 def compress(folder, paths, *, n_components, batch_size=64):
     """Compress; return the projected table, the PCA and the table of variance."""
-    compress_representations(
+    settings = CompressRepresentations(n_components=n_components, batch_size=batch_size)
+    fit_pca(
         paths,
-        compressed=folder / "pca.parquet",
         model=folder / "model.npz",
         variance=folder / "variance.csv",
         figure=folder / "variance.png",
-        settings=CompressRepresentations(
-            n_components=n_components, batch_size=batch_size
-        ),
+        settings=settings,
     )
+    tables = [folder / f"{path.stem}.parquet" for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        compress_representations(
+            path, model=folder / "model.npz", compressed=table, settings=settings
+        )
+    summarise_representations(tables, compressed=folder / "pca.parquet")
     table = pd.read_parquet(folder / "pca.parquet").set_index("id_str")
     return table, load_pca(folder / "model.npz"), pd.read_csv(folder / "variance.csv")
 
@@ -215,6 +223,30 @@ def test_files_of_different_models(tmp_path):
         compress(tmp_path, [], n_components=3)
 
 
+def test_a_pca_of_another_model_is_refused(tmp_path):
+    """Or of another length or number of components: the error says what helps."""
+    compress(tmp_path, write(tmp_path, draw()), n_components=3)
+    others = {
+        "model: found m, expected y": (draw(5), "y", 3),
+        "features: found 24, expected 9": (draw(5, 9), "m", 3),
+        "components: found 3, expected 4": (draw(5), "m", 4),
+    }
+    for message, (values, digest, n_components) in others.items():
+        (path,) = write(tmp_path / "other", values, digest=digest)
+        with pytest.raises(
+            ValueError, match=rf"model\.npz: {message}.*is fitted again"
+        ):
+            compress_representations(
+                path,
+                model=tmp_path / "model.npz",
+                compressed=tmp_path / "never.parquet",
+                settings=CompressRepresentations(
+                    n_components=n_components, batch_size=8
+                ),
+            )
+    assert not (tmp_path / "never.parquet").exists()
+
+
 def test_projecting_other_features(tmp_path):
     """Representations of another length are refused."""
     _, pca, _ = compress(tmp_path, write(tmp_path, draw()), n_components=3)
@@ -237,16 +269,26 @@ def test_loading_runs_no_code(tmp_path):
             load_pca(tmp_path / name)
 
 
-def test_script(tmp_path):
-    """The program writes the four files, the same bytes each time."""
+def test_scripts(tmp_path):
+    """The programs write their files, the same bytes each time."""
     paths = write(tmp_path, draw(), sizes=[100, 200])
-    names = ["compressed.parquet", "model.npz", "variance.csv", "figure.png"]
+    names = ["model.npz", "variance.csv", "figure.png"]
     files = [f"--{name.split('.')[0]} {tmp_path}/{name}" for name in names]
-    command = f"--representations {paths[0]} {paths[1]} {' '.join(files)}"
+    settings = "--n-components 10 --batch-size 128"
+    fit = f"--representations {paths[0]} {paths[1]} {' '.join(files)} --recipe r"
+    compression = (
+        f"--representations {paths[0]} --model {tmp_path}/model.npz "
+        f"--compressed {tmp_path}/one.parquet {settings}"
+    )
+    tables = f"--tables {tmp_path}/one.parquet --compressed {tmp_path}/all.parquet"
     contents = []
     for _ in range(2):
-        script.main(f"{command} --n-components 10 --batch-size 128".split())
-        contents.append([(tmp_path / name).read_bytes() for name in names])
+        fit_script.main(f"{fit} {settings}".split())
+        script.main(compression.split())
+        summary_script.main(tables.split())
+        written = [*names, "one.parquet", "all.parquet"]
+        contents.append([(tmp_path / name).read_bytes() for name in written])
     assert contents[0] == contents[1]
+    assert load_pca(tmp_path / "model.npz").recipe == "r"
     with Image.open(tmp_path / "figure.png") as figure:
         assert figure.width > 400

@@ -24,8 +24,8 @@ def make_settings(*, seed=42, galaxies_per_shard=1024, **shares):
 
 def catalog(n):
     """Make a catalogue of n galaxies with one column of votes."""
-    columns = {"id_str": IDS[:n], "file_loc": "/a.png", "shape_round": np.arange(n)}
-    return pd.DataFrame(columns)
+    columns = {"id_str": IDS[:n], "file_loc": "/a.png", "image_digest": "0f"}
+    return pd.DataFrame(columns | {"shape_round": np.arange(n)})
 
 
 def split(folder, n, settings):
@@ -90,27 +90,32 @@ def test_split_catalog_keeps_everybody(tmp_path):
     parts, shards = split(tmp_path, 1000, make_settings(galaxies_per_shard=64))
     everybody = pd.concat(parts.values()).sort_values("id_str", ignore_index=True)
     pd.testing.assert_frame_equal(everybody, catalog(1000), check_dtype=False)
+    order = shards.pop("order.txt").split()
+    assert len(order) == len(set(order)) == len(shards)
     for part, galaxies in parts.items():
         assert galaxies["id_str"].is_monotonic_increasing
-        n_shards = -(-len(galaxies) // 64)
-        mine = [shards.pop(f"{part}_{i}.parquet") for i in range(n_shards)]
+        names = [name for name in order if name.startswith(f"{part}_")]
+        mine = [shards.pop(f"{name}.parquet") for name in names]
         pd.testing.assert_frame_equal(pd.concat(mine, ignore_index=True), galaxies)
+        assert all(32 <= len(shard) <= 64 for shard in mine[:-1])
     assert not shards
 
 
 def test_stale_shards_go_and_other_files_stay(tmp_path):
     """A run with fewer shards leaves none of the earlier run."""
-    split(tmp_path, 1000, make_settings(galaxies_per_shard=16))
+    _, many = split(tmp_path, 1000, make_settings(galaxies_per_shard=16))
     folder = tmp_path / "shards"
-    assert (folder / "train_20.parquet").exists()
     (folder / "train_notes.txt").write_text("mine")
     catalog(3).to_parquet(folder / "mine_0.parquet")
-    _, shards = split(tmp_path, 1000, make_settings(galaxies_per_shard=1024))
-    assert set(shards) == {
-        *(f"{part}_0.parquet" for part in SHARES),
+    _, shards = split(tmp_path, 1000, make_settings(galaxies_per_shard=2000))
+    order = shards["order.txt"].split()
+    assert [name.split("_")[0] for name in order] == list(SHARES)
+    assert set(shards) - {f"{name}.parquet" for name in order} == {
+        "order.txt",
         "mine_0.parquet",
         "train_notes.txt",
     }
+    assert len(many) > 50
 
 
 @pytest.mark.parametrize(
@@ -131,27 +136,67 @@ def test_no_labelled_galaxy(tmp_path):
         split(tmp_path, 0, make_settings())
 
 
-@pytest.mark.parametrize("n", [1, 9, 10, 11, 25])
+def chunk(folder, labelled, unlabelled, *, size=10):
+    """Chunk two catalogues; return each chunk's bytes by its name, in order."""
+    labelled.to_parquet(folder / "labelled.parquet")
+    unlabelled.to_parquet(folder / "others.parquet")
+    splits.chunk_catalog(
+        folder / "labelled.parquet",
+        unlabelled=folder / "others.parquet",
+        chunks_folder=folder / "chunks",
+        settings=ChunkCatalog(galaxies_per_chunk=size),
+    )
+    names = (folder / "chunks" / "order.txt").read_text().split()
+    return {n: (folder / "chunks" / f"{n}.parquet").read_bytes() for n in names}
+
+
+@pytest.mark.parametrize("n", [1, 9, 10, 11, 65])
 def test_chunks(tmp_path, n):
-    """Labelled then unlabelled galaxies, in chunks of ten; stale ones go."""
-    galaxies = catalog(n)
-    galaxies[: n // 2].to_parquet(tmp_path / "labelled.parquet")
-    galaxies[["id_str", "file_loc"]][n // 2 :].to_parquet(tmp_path / "others.parquet")
+    """Labelled and unlabelled galaxies apart, ten at most; stale chunks go."""
     folder = tmp_path / "chunks"
     folder.mkdir()
-    (folder / "99.parquet").write_text("stale")
-    splits.chunk_catalog(
-        tmp_path / "labelled.parquet",
-        unlabelled=tmp_path / "others.parquet",
-        chunks_folder=folder,
-        settings=ChunkCatalog(galaxies_per_chunk=10),
+    (folder / "labelled_99.parquet").write_text("stale")
+    others = catalog(n)[["id_str", "file_loc", "image_digest"]][n // 2 :]
+    names = chunk(tmp_path, catalog(n // 2), others)
+    files = {path.name for path in folder.iterdir()}
+    assert files == {"order.txt", *(f"{name}.parquet" for name in names)}
+    chunks = {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
+    assert list(pd.concat(chunks.values())["id_str"]) == list(IDS[:n])
+    labelled = [one for name, one in chunks.items() if name.startswith("labelled_")]
+    assert sum(map(len, labelled)) == n // 2
+    assert max(map(len, chunks.values())) <= 10
+    for one in chunks.values():
+        assert list(one.columns) == ["id_str", "file_loc", "image_digest"]
+
+
+def test_a_change_rewrites_its_own_chunk_only(tmp_path):
+    """All other chunks have the same bytes, so nothing that reads them runs again."""
+    labelled = catalog(300)
+    others = labelled[["id_str", "file_loc", "image_digest"]].assign(
+        id_str=[f"u{i}" for i in range(300)]
     )
-    names = [f"{i}.parquet" for i in range(-(-n // 10))]
-    assert sorted(path.name for path in folder.iterdir()) == names
-    chunks = [pd.read_parquet(folder / name) for name in names]
-    assert [len(chunk) for chunk in chunks[:-1]] == [10] * (len(chunks) - 1)
-    assert list(pd.concat(chunks)["id_str"]) == list(IDS[:n])
-    assert list(chunks[0].columns) == ["id_str", "file_loc"]
+    before = chunk(tmp_path, labelled, others, size=40)
+
+    def changed(labelled, others=others):
+        after = chunk(tmp_path, labelled, others, size=40)
+        return {n for n in {*before, *after} if before.get(n) != after.get(n)}
+
+    assert changed(labelled) == set()
+    assert changed(labelled.assign(shape_round=7)) == set(), "votes do not matter"
+    row = 100
+    name, piece = next(
+        (name, piece)
+        for name in before
+        for piece in [pd.read_parquet(tmp_path / "chunks" / f"{name}.parquet")]
+        if IDS[row] in set(piece["id_str"])
+    )
+    assert 21 < len(piece) < 40 and piece["id_str"].iloc[0] != IDS[row]
+    replaced = labelled.copy()
+    replaced.loc[row, "image_digest"] = "f0"
+    assert changed(replaced) == {name}
+    assert changed(labelled.drop(row)) == {name}
+    grown = pd.concat([labelled, labelled[-1:].assign(id_str="one more")])
+    assert changed(grown) == {[n for n in before if n.startswith("labelled")][-1]}
 
 
 def test_nothing_to_chunk(tmp_path):
@@ -181,4 +226,4 @@ def test_scripts(tmp_path):
         f"--labelled {tmp_path}/l.parquet --unlabelled {tmp_path}/l.parquet "
         f"--chunks-folder {tmp_path}/chunks --galaxies-per-chunk 150".split()
     )
-    assert len(list((tmp_path / "chunks").iterdir())) == 3
+    assert len(list((tmp_path / "chunks").iterdir())) >= 3

@@ -74,7 +74,7 @@ def test_a_damaged_file_is_named_and_made_anew_once_deleted(
     """As the error says: no other command is needed."""
     project = tmp_path / "project"
     shutil.copytree(finished_project, project, symlinks=True)
-    damaged = project / "results/predictions/tiny/tiny_0.hdf5"
+    (damaged,) = (project / "results/predictions/tiny").glob("tiny_labelled_*.hdf5")
     content = damaged.read_bytes()
     damaged.write_bytes(content[: len(content) // 2] + bytes(len(content) // 2))
     table = "results/evaluation/tiny_coverage.csv"

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
-from tests.workflow.workflow import ROOT, TINY, planned_rules, snakemake
+from tests.workflow.workflow import (
+    ROOT,
+    RULE_LINE,
+    TINY,
+    planned_rules,
+    snakemake,
+)
 from zoobot.data_utils import hdf5
 from zoobot.estimators.model_card import load_card
 
@@ -29,21 +40,23 @@ READERS = {
     "split_catalog": {
         "write_shards",
         "train",
-        "measure_images",
         "predict_baselines",
         "evaluate",
         "calibrate",
+        "report",
     },
-    "chunk_catalog": {"extract_representations", "find_rings"},
+    "chunk_catalog": {"extract_representations", "find_rings", "measure_images"},
     "write_shards": {"train"},
     "train": {
         "extract_representations",
         "predict",
         "finetune_rings",
         "plot_evaluation",
+        "report",
     },
     "extract_representations": {
         "predict",
+        "fit_pca",
         "compress_representations",
         "finetune_rings",
         "find_rings",
@@ -51,7 +64,9 @@ READERS = {
     "predict": {"summarise_predictions", "evaluate", "calibrate"},
     "measure_images": {"predict_baselines"},
     "predict_baselines": {"evaluate"},
-    "compress_representations": {"report"},
+    "fit_pca": {"compress_representations", "report"},
+    "compress_representations": {"summarise_representations"},
+    "summarise_representations": set(),
     "prepare_ring_catalog": {"finetune_rings"},
     "finetune_rings": {"find_rings", "report"},
     "find_rings": {"summarise_rings"},
@@ -64,9 +79,31 @@ READERS = {
 }
 
 
-def with_readers(rules: set[str]) -> set[str]:
-    """Rules and all that read their results, directly or not."""
-    while (more := rules.union(*(READERS[rule] for rule in rules))) != rules:
+# Models, and the stages that only they need.
+MODELS = {
+    "train",
+    "fit_pca",
+    "finetune_rings",
+    "write_shards",
+    "prepare_ring_catalog",
+}
+
+# Of shards or chunks, which are not known before the catalogue is cut again.
+OF_PIECES = {
+    "write_shards",
+    "measure_images",
+    "extract_representations",
+    "predict",
+    "compress_representations",
+    "find_rings",
+}
+
+
+def with_readers(
+    rules: set[str], *, kept: frozenset[str] | set[str] = frozenset()
+) -> set[str]:
+    """Rules and all that read their results, directly or not, but for some."""
+    while (more := rules.union(*(READERS[rule] for rule in rules)) - kept) != rules:
         rules = more
     return rules
 
@@ -81,7 +118,7 @@ def change_settings(
 
 
 def n_passes(project: Path) -> int:
-    path = project / "results/predictions/tiny/tiny_0.hdf5"
+    path = next((project / "results/predictions/tiny").glob("tiny_labelled_*.hdf5"))
     return hdf5.read(path, dataset="predictions").values.shape[-1]
 
 
@@ -94,7 +131,11 @@ def test_second_run_does_nothing(finished_project: Path):
     [
         ("predict", {"n_samples": 3}, {"predict"}),
         ("prepare_ring_catalog", {"ring_fraction_min": 0.2}, {"prepare_ring_catalog"}),
-        ("compress_representations", {"batch_size": 60}, {"compress_representations"}),
+        (
+            "compress_representations",
+            {"batch_size": 60},
+            {"fit_pca", "compress_representations"},
+        ),
         ("finetune_rings", {"hidden_units": 8}, {"finetune_rings", "find_rings"}),
         ("evaluate", {"asked_fraction_min": 0.4}, {"evaluate"}),
         ("calibrate", {"n_bins": 8}, {"calibrate"}),
@@ -166,6 +207,52 @@ def test_a_changed_n_samples_really_runs_without_training(
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
+@pytest.fixture
+def growing_project(finished_project: Path, tmp_path: Path) -> Iterator[Path]:
+    """The finished project to run on; afterwards its results are put back."""
+    folders = ("results", ".snakemake")
+    for name in folders:
+        shutil.copytree(finished_project / name, tmp_path / name, symlinks=True)
+    yield finished_project
+    for name in folders:
+        shutil.rmtree(finished_project / name)
+        shutil.move(tmp_path / name, finished_project / name)
+
+
+def test_a_galaxy_appended_is_predicted_by_the_kept_models(
+    growing_project: Path, tmp_path: Path
+):
+    """Run it: the twin of a galaxy, with the same image, gets the same results."""
+    results = growing_project / "results"
+    models = [*results.glob("**/*.keras"), *results.glob("**/*_model.npz")]
+    before = [path.stat().st_mtime_ns for path in models]
+    table = pd.read_csv(results / "survey/labelled.csv", dtype={"id_str": str})
+    twin = table.iloc[0]["id_str"]
+    appended = table[:1].assign(id_str="more")
+    image = results / "survey" / appended["file_loc"].iloc[0]
+    appended.assign(file_loc=str(image)).to_csv(tmp_path / "more.csv", index=False)
+    tables = ["results/survey/labelled.csv", str(tmp_path / "more.csv")]
+    configfiles = change_settings(tmp_path, "prepare_catalog", labelled_catalogs=tables)
+    result = snakemake(growing_project, configfiles=configfiles)
+    assert result.returncode == 0, result.stdout
+    ran = Counter(RULE_LINE.findall(result.stdout))
+    assert not MODELS & set(ran)
+    for rule in ("extract_representations", "predict", "compress_representations"):
+        assert ran[rule] == 1, "the chunk of labelled galaxies"
+    assert [path.stat().st_mtime_ns for path in models] == before
+    for name in ("predictions/tiny_vote_fractions", "representations/tiny_pca5"):
+        found = pd.read_parquet(results / f"{name}.parquet").set_index("id_str")
+        numbers = found.select_dtypes("number")
+        # Float32 of another place in the batch.
+        np.testing.assert_allclose(
+            numbers.loc["more"], numbers.loc[twin], rtol=1e-4, atol=1e-5
+        )
+    assert (
+        "galaxies of an earlier catalogue, which now"
+        in (results / "headline.txt").read_text()
+    )
+
+
 @pytest.fixture(scope="session")
 def modules_of_rules() -> dict[str, set[str]]:
     """Library files that each script loads when really imported: a second way."""
@@ -209,6 +296,27 @@ def test_an_edited_module_reruns_exactly_the_rules_that_import_it(
     importers = {rule for rule, files in modules_of_rules.items() if module in files}
     assert importers
     assert planned_rules(edited_project) == with_readers(importers)
+
+
+@pytest.mark.parametrize("is_asked", [False, True])
+def test_another_way_to_read_catalogues_trains_only_if_asked(
+    edited_project: Path, tmp_path: Path, is_asked: bool
+):
+    """What is read of catalogues are data, like the catalogues themselves."""
+    path = edited_project / "zoobot/data_utils/catalogs.py"
+    path.write_text(path.read_text() + "\n\nEDITED = True\n")
+    asked = tmp_path / "asked.yaml"
+    asked.write_text(f"retrain_on_new_data: {str(is_asked).lower()}\n")
+    planned = planned_rules(edited_project, configfiles=(TINY, asked))
+    kept = set() if is_asked else MODELS
+    assert planned == with_readers({"prepare_catalog"}, kept=kept) - OF_PIECES
+
+
+def test_another_demo_is_another_survey(finished_project: Path, tmp_path: Path):
+    """It is made by settings alone, so that its models are made anew."""
+    configfiles = change_settings(tmp_path, "simulate_survey", seed=7)
+    planned = planned_rules(finished_project, configfiles=configfiles)
+    assert planned == with_readers({"simulate_survey"}) - OF_PIECES
 
 
 def test_comments_docstrings_and_layout_rerun_nothing(edited_project: Path):

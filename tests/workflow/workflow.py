@@ -20,7 +20,7 @@ PARTS = (
     "envs",
     "profiles",
 )
-_RULE_LINE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$", re.MULTILINE)
+RULE_LINE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$", re.MULTILINE)
 
 
 def copy_project(folder: Path) -> Path:
@@ -63,4 +63,4 @@ def planned_rules(
     """The rules that the workflow would run now, without the target rule."""
     result = snakemake(project, "-n", *options, configfiles=configfiles)
     assert result.returncode == 0, result.stdout
-    return set(_RULE_LINE.findall(result.stdout)) - {"all"}
+    return set(RULE_LINE.findall(result.stdout)) - {"all"}

@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from zoobot.data_utils.catalog_sources import Rows, Source, find_sources
-from zoobot.data_utils.images import check_image
+from zoobot.data_utils.images import check_and_digest
 from zoobot.data_utils.repeated_ids import IdHashes, Repeats
 from zoobot.data_utils.table_writers import csv_writer, parquet_writer
 from zoobot.data_utils.tables import most_common
@@ -29,7 +29,7 @@ from zoobot.settings.catalog import PrepareCatalog
 
 __all__ = ["prepare_catalog"]
 
-_GALAXY = [("id_str", pa.large_string()), ("file_loc", pa.large_string())]
+_GALAXY = [(name, pa.large_string()) for name in ("id_str", "file_loc", "image_digest")]
 _IMAGES_IN_TASK = 16  # To hand out a task takes a tenth of the time of a small image.
 _EXAMPLES = 3  # shown of the most common reasons
 _log = logging.getLogger(__name__)
@@ -110,6 +110,9 @@ def prepare_catalog(
 
     Notes
     -----
+    Galaxies are written with id_str, file_loc and image_digest, which is another when
+    the file of the image is, so that what was made of it can be made anew.
+
     The tables are read twice, a few rows at a time: first for what is wrong with whole
     tables and for ids that repeat, before images take hours; then to check and write
     the rows. Of each row 16 bytes stay in memory.
@@ -161,7 +164,7 @@ def _checked_rows(ids: _Ids, threads: int) -> Iterator[Rows]:
         for source in ids.sources:
             for rows in source.rows():
                 _reject_repeats(rows, ids, start=start)
-                _reject_bad_images(rows, pool)
+                _check_and_digest_images(rows, pool)
                 yield rows
                 start += len(rows)
 
@@ -177,14 +180,17 @@ def _reject_repeats(rows: Rows, ids: _Ids, *, start: int) -> None:
     rows.reject(repeats.rows, kind="id_str repeats", reasons=reasons)
 
 
-def _reject_bad_images(rows: Rows, pool: ThreadPoolExecutor) -> None:
+def _check_and_digest_images(rows: Rows, pool: ThreadPoolExecutor) -> None:
     checked = rows.good
     paths = list(rows.table["file_loc"].iloc[checked])
     tasks = (
         paths[i : i + _IMAGES_IN_TASK] for i in range(0, len(paths), _IMAGES_IN_TASK)
     )
-    found = itertools.chain.from_iterable(pool.map(_image_reasons, tasks))
-    bad = {i: reason for i, reason in enumerate(found) if reason is not None}
+    found = list(itertools.chain.from_iterable(pool.map(_check_images, tasks)))
+    bad = {i: reason for i, (reason, _) in enumerate(found) if reason is not None}
+    digests = np.full(len(rows), "", dtype=object)
+    digests[checked] = [digest for _, digest in found]
+    rows.table["image_digest"] = digests
     rows.reject(
         checked[list(bad)],
         kind=[reason.partition(" (")[0] for reason in bad.values()],
@@ -192,14 +198,14 @@ def _reject_bad_images(rows: Rows, pool: ThreadPoolExecutor) -> None:
     )
 
 
+def _check_images(paths: list[str]) -> list[tuple[str | None, str]]:
+    return [check_and_digest(path) for path in paths]
+
+
 def _spans_lines(path: str) -> str:
     """Say that a path may be another row, too: a quote opened and closed there."""
     hint = "; its name spans lines: is a quote missing in the table?"
     return hint if "\n" in path else ""
-
-
-def _image_reasons(paths: list[str]) -> list[str | None]:
-    return [check_image(path) for path in paths]
 
 
 def _sorted_out(rows: Rows) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -25,6 +25,7 @@ __all__ = ["encode_image", "write_shard"]
 
 log = logging.getLogger(__name__)
 
+_NO_VOTES = ("id_str", "file_loc", "image_digest")
 _AHEAD = 4  # images that wait in memory to be written, for each thread
 
 
@@ -36,11 +37,12 @@ def write_shard(
     Parameters
     ----------
     catalog : str or Path
-        Parquet table with id_str, file_loc and columns of whole numbers (votes).
+        Parquet table with id_str, file_loc, perhaps image_digest, and columns of whole
+        numbers (votes).
     shard : str or Path
         TFRecord to write. Each record is a tf.train.Example with ``id_str``, ``image``
         (bytes), ``encoding`` (raw or jpeg), ``size``, ``galaxies_in_shard`` (how many
-        records there are) and every other column.
+        records there are) and every column of votes.
     settings : WriteShards
         Size and encoding.
     threads : int
@@ -54,7 +56,7 @@ def write_shard(
     galaxies = pd.read_parquet(catalog)
     if galaxies.empty:
         raise ValueError(f"{catalog}: found no galaxy, expected at least one a shard")
-    columns = [col for col in galaxies.columns if col not in ("id_str", "file_loc")]
+    columns = [col for col in galaxies.columns if col not in _NO_VOTES]
 
     def encoded(path: str) -> bytes:
         return encode_image(load_image(path, size_px=settings.image_size_px), settings)

@@ -6,19 +6,23 @@ pixels whether it comes from a training shard or from its own file.
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["MIN_SIDE_PX", "check_image", "load_image"]
+__all__ = ["MIN_SIDE_PX", "check_and_digest", "check_image", "load_image"]
 
 MIN_SIDE_PX = 8
 """Images with a shorter side show no galaxy: thumbnails of a failed download."""
 
 _FORMATS = ("PNG", "JPEG")
+_DIGEST_BYTES = 16
 
 
 def load_image(path: str | Path, *, size_px: int, margin_px: int = 0) -> np.ndarray:
@@ -51,7 +55,7 @@ def load_image(path: str | Path, *, size_px: int, margin_px: int = 0) -> np.ndar
         If `check_image` finds something; the message names the file and the reason.
     """
     try:
-        image = _as_rgb(_decode(path))
+        image = _as_rgb(_decode(path)[0])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return np.array(_resized(_central_square(image), size_px, margin_px))
@@ -70,21 +74,42 @@ def check_image(path: str | Path) -> str | None:
     str or None
         The reason, with particulars in brackets at its end; None if the image is fine.
     """
+    return check_and_digest(path)[0]
+
+
+def check_and_digest(path: str | Path) -> tuple[str | None, str]:
+    """Decode an image completely, and digest its file, which is opened once.
+
+    Parameters
+    ----------
+    path : str or Path
+        Image file.
+
+    Returns
+    -------
+    reason : str or None
+        As `check_image` gives it.
+    digest : str
+        32 hexadecimal digits, of the bytes of the file: another file at the same path
+        has others, one that was only touched or copied has not. Empty for a bad image.
+    """
     try:
-        _decode(path)
+        return None, _decode(path, digest=True)[1]
     except ValueError as error:
-        return str(error)
-    return None
+        return str(error), ""
 
 
-def _decode(path: str | Path) -> Image.Image:
-    """Decode a whole image, upright; of a bad one, raise the reason alone."""
+def _decode(path: str | Path, *, digest: bool = False) -> tuple[Image.Image, str]:
+    """Decode a whole image, upright, and digest its file if asked.
+
+    Of a bad one, raise the reason alone.
+    """
     _check_file(path)
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with open(path, "rb") as file, Image.open(file, formats=_FORMATS) as image:  # noqa: PTH123, also for paths that Path cannot hold
             _check_size(image)
             image.load()
-            return _upright(image)
+            return _upright(image), _digest_of(file) if digest else ""
     except UnidentifiedImageError:
         raise ValueError("file is no PNG or JPEG image") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -97,6 +122,12 @@ def _decode(path: str | Path) -> Image.Image:
     # struct.error, zlib.error, ValueError, ...
     except Exception as error:
         raise ValueError(f"image does not decode completely ({error})") from error
+
+
+def _digest_of(file: BufferedReader) -> str:
+    file.seek(0)
+    algorithm = functools.partial(hashlib.blake2b, digest_size=_DIGEST_BYTES)
+    return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def _upright(image: Image.Image) -> Image.Image:

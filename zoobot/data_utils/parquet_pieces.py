@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from zoobot.files import written_whole
 
-__all__ = ["cut", "n_rows", "read_batches", "write_table"]
+__all__ = ["cut", "joined", "n_rows", "read_batches", "write_table"]
 
 _ROWS = 2048  # in memory at once
 
@@ -66,13 +66,13 @@ def cut(tables: Iterable[pa.Table], *, size: int) -> Iterator[pa.Table]:
         n_waiting += len(table)
         if n_waiting < size:
             continue
-        joined = _joined(waiting)
+        together = joined(waiting)
         n_whole = n_waiting - n_waiting % size
         for start in range(0, n_whole, size):
-            yield joined.slice(start, size)
-        waiting, n_waiting = [joined.slice(n_whole)], n_waiting % size
+            yield together.slice(start, size)
+        waiting, n_waiting = [together.slice(n_whole)], n_waiting % size
     if n_waiting:
-        yield _joined(waiting)
+        yield joined(waiting)
 
 
 def write_table(table: pa.Table, path: str | Path) -> None:
@@ -81,6 +81,7 @@ def write_table(table: pa.Table, path: str | Path) -> None:
         pq.write_table(table, beside)
 
 
-def _joined(tables: list[pa.Table]) -> pa.Table:
+def joined(tables: list[pa.Table]) -> pa.Table:
+    """Join tables with the same columns into one."""
     # Text may have other types in another file: a column of no rows, large strings.
     return pa.concat_tables(tables, promote_options="permissive").combine_chunks()

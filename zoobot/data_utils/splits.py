@@ -13,14 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoobot.data_utils.parquet_pieces import cut, n_rows, read_batches, write_table
+from zoobot.data_utils.content_cuts import cut_by_content, piece_name
+from zoobot.data_utils.parquet_pieces import n_rows, read_batches, write_table
 from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.settings.catalog import ChunkCatalog, SplitCatalog
 
-__all__ = ["assign_parts", "chunk_catalog", "part_of", "split_catalog"]
+__all__ = ["ORDER", "assign_parts", "chunk_catalog", "part_of", "split_catalog"]
+
+ORDER = "order.txt"
+"""File beside shards or chunks: their names, in the order of the catalogue."""
 
 _PARTS = ("train", "val", "test")
+_LISTS = ("labelled", "unlabelled")
+_CHUNK_COLS = ("id_str", "file_loc", "image_digest")
 _log = logging.getLogger(__name__)
 
 
@@ -86,7 +92,8 @@ def split_catalog(
     train_catalog, val_catalog, test_catalog : path
         Parquet to write, the rows and columns of `labelled`, in its order.
     shards_folder : path
-        Gets ``{split}_{i}.parquet``, i from 0; such files of an earlier run go.
+        Gets ``{split}_{name}.parquet`` as `content_cuts` cuts and names them, and
+        `ORDER`; such files of an earlier run go.
     settings : SplitCatalog
         Shares, seed and size of a shard.
 
@@ -99,12 +106,14 @@ def split_catalog(
     _log.info("read %d labelled galaxies from %s", len(codes), labelled)
     _check_parts(codes, settings)
     folder = Path(shards_folder)
-    _remove_parts(folder, r"(train|val|test)_[0-9]+\.parquet")
+    _remove_pieces(folder, _PARTS)
     catalogs = (train_catalog, val_catalog, test_catalog)
+    names = []
     for code, (part, path) in enumerate(zip(_PARTS, catalogs, strict=True)):
         shards = _shards(labelled, codes == code, size=settings.galaxies_per_shard)
         with written_whole(path) as beside:
-            _write_part(beside, shards, folder=folder, part=part)
+            names += _write_part(beside, shards, folder=folder, part=part)
+    _write_order(folder, names)
 
 
 def chunk_catalog(
@@ -114,14 +123,18 @@ def chunk_catalog(
     chunks_folder: str | Path,
     settings: ChunkCatalog,
 ) -> None:
-    """Cut all galaxies, labelled then unlabelled, into chunks to predict.
+    """Cut the labelled and the unlabelled galaxies into chunks to predict.
+
+    Each list by itself, so that the one can grow without moving the other. A chunk has
+    what the predictions depend on, and no votes: corrected votes leave it as it is.
 
     Parameters
     ----------
     labelled, unlabelled : path
-        Parquet with id_str and file_loc.
+        Parquet with id_str, file_loc and image_digest.
     chunks_folder : path
-        Gets ``{i}.parquet``, i from 0; such files of an earlier run go.
+        Gets ``{list}_{name}.parquet`` as `content_cuts` cuts and names them, list
+        being labelled or unlabelled, and `ORDER`; such files of an earlier run go.
     settings : ChunkCatalog
         Size of a chunk.
 
@@ -130,19 +143,24 @@ def chunk_catalog(
     ValueError
         If there is no galaxy.
     """
-    n_galaxies = n_rows(labelled) + n_rows(unlabelled)
+    sources = dict(zip(_LISTS, (labelled, unlabelled), strict=True))
+    n_galaxies = sum(n_rows(path) for path in sources.values())
     if n_galaxies == 0:
         raise ValueError(f"{labelled}, {unlabelled}: expected galaxies, found none")
-    _remove_parts(Path(chunks_folder), r"[0-9]+\.parquet")
-    rows = itertools.chain.from_iterable(
-        read_batches(path, columns=["id_str", "file_loc"])
-        for path in (labelled, unlabelled)
-    )
+    folder = Path(chunks_folder)
+    _remove_pieces(folder, _LISTS)
     size = settings.galaxies_per_chunk
-    chunks = track(cut(rows, size=size), total=n_galaxies, what="galaxies", size=size)
-    for i, chunk in enumerate(chunks):
-        write_table(chunk, Path(chunks_folder) / f"{i}.parquet")
-    _log.info("wrote %d galaxies to %s", n_galaxies, chunks_folder)
+    chunks = (
+        (f"{name}_{piece_name(chunk)}", chunk)
+        for name, path in sources.items()
+        for chunk in cut_by_content(read_batches(path, columns=_CHUNK_COLS), size=size)
+    )
+    names = []
+    for name, chunk in track(chunks, total=n_galaxies, what="galaxies", size=_n_rows):
+        write_table(chunk, folder / f"{name}.parquet")
+        names.append(name)
+    _write_order(folder, names)
+    _log.info("wrote %d galaxies, %d chunks, to %s", n_galaxies, len(names), folder)
 
 
 def _part_codes(labelled: str | Path, settings: SplitCatalog) -> np.ndarray:
@@ -165,23 +183,25 @@ def _shards(
             yield rows.filter(pa.array(is_mine[start : start + len(rows)]))
             start += len(rows)
 
-    n_mine = int(is_mine.sum())
-    return track(cut(mine(), size=size), total=n_mine, what="galaxies", size=size)
+    shards = cut_by_content(mine(), size=size)
+    return track(shards, total=int(is_mine.sum()), what="galaxies", size=len)
 
 
 def _write_part(
     path: Path, shards: Iterator[pa.Table], *, folder: Path, part: str
-) -> None:
-    """Write a part's galaxies together to `path`, and to a file each shard."""
+) -> list[str]:
+    """Write a part's galaxies together to `path`, and each shard; give their names."""
     first = next(shards)
-    n_galaxies = n_shards = 0
+    names = []
+    n_galaxies = 0
     with pq.ParquetWriter(path, first.schema) as writer:
         for shard in itertools.chain([first], shards):
             writer.write_table(shard)
-            write_table(shard, folder / f"{part}_{n_shards}.parquet")
+            names.append(f"{part}_{piece_name(shard)}")
+            write_table(shard, folder / f"{names[-1]}.parquet")
             n_galaxies += len(shard)
-            n_shards += 1
-    _log.info("wrote %d %s galaxies, %d shards", n_galaxies, part, n_shards)
+    _log.info("wrote %d %s galaxies, %d shards", n_galaxies, part, len(names))
+    return names
 
 
 def _check_parts(codes: np.ndarray, settings: SplitCatalog) -> None:
@@ -195,11 +215,21 @@ def _check_parts(codes: np.ndarray, settings: SplitCatalog) -> None:
             )
 
 
-def _remove_parts(folder: Path, pattern: str) -> None:
-    """Remove parts of an earlier run: jobs are made from the files in the folder."""
+def _remove_pieces(folder: Path, kinds: Sequence[str]) -> None:
+    """Remove pieces of an earlier run, among them those that no longer are."""
     folder.mkdir(parents=True, exist_ok=True)
+    pattern = rf"({'|'.join(kinds)})_[0-9a-f]+\.parquet|{re.escape(ORDER)}"
     stale = [path for path in folder.iterdir() if re.fullmatch(pattern, path.name)]
     for path in stale:
         path.unlink()
     if stale:
         _log.info("removed %d files of an earlier run from %s", len(stale), folder)
+
+
+def _write_order(folder: Path, names: Sequence[str]) -> None:
+    with written_whole(folder / ORDER) as beside:
+        beside.write_text("".join(f"{name}\n" for name in names))
+
+
+def _n_rows(chunk: tuple[str, pa.Table]) -> int:
+    return len(chunk[1])

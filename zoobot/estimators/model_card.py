@@ -53,6 +53,10 @@ class ModelCard:
     """sha256 of the weights of the encoder, a dash, and that of the head's."""
     versions: dict[str, str]
     """Versions of the libraries that trained it."""
+    recipe: str = ""
+    """Digest of what it was made by, apart from the galaxies."""
+    finetuned_from: str = ""
+    """Digest of the weights of the model that it was finetuned from, if any."""
 
 
 @dataclasses.dataclass(frozen=True)

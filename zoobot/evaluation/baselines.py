@@ -158,9 +158,8 @@ def _fit_linear(
 
 
 def predict_baselines(
-    train_statistics: Sequence[str | Path],
+    statistics: Sequence[str | Path],
     *,
-    test_statistics: Sequence[str | Path],
     train: str | Path,
     test: str | Path,
     schema: str | Schema,
@@ -175,7 +174,7 @@ def predict_baselines(
 
     Parameters
     ----------
-    train_statistics, test_statistics : sequence of path
+    statistics : sequence of path
         Parquet tables with id_str and a column of numbers for each statistic, which
         together hold every galaxy of `train` and of `test`; others are not used.
     train : str or Path
@@ -196,15 +195,15 @@ def predict_baselines(
         statistic is not finite, or a vote is no count.
     """
     schema = schema if isinstance(schema, Schema) else get_schema(schema)
-    if not train_statistics:
+    if not statistics:
         raise ValueError("statistics: found no file, expected one or more")
-    names = statistics_names(train_statistics[0])
+    names = statistics_names(statistics[0])
     votes = read_votes(train, schema=schema)
     test_ids = read_ids(test)
     features = read_statistics(
-        train_statistics, names=names, ids=read_ids(train), galaxies=train
+        statistics, names=names, ids=read_ids(train), galaxies=train
     )
-    wanted = read_statistics(test_statistics, names=names, ids=test_ids, galaxies=test)
+    wanted = read_statistics(statistics, names=names, ids=test_ids, galaxies=test)
     log.info(
         "fitting %d statistics of %d galaxies, to predict %d",
         *(len(names), len(votes), len(test_ids)),

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from zoobot.data_utils.images import load_image
+from zoobot.data_utils.parquet_pieces import n_rows
 from zoobot.evaluation.report_template import HEADLINE, PAGE
 from zoobot.files import written_whole
 
@@ -57,6 +58,10 @@ class ReportInputs:
     """Tables of the galaxies with and without labels, parquet."""
     rejected: Path
     """Rows that were left out, csv."""
+    card: Path
+    """Of a trained model, json: how many galaxies it was trained on."""
+    train: Path
+    """Galaxies that a model trained now would be trained on, parquet."""
 
 
 def write_report(
@@ -100,6 +105,8 @@ def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
         "n_labelled": labelled,
         "n_unlabelled": unlabelled,
         "n_rejected": sum(map(len, rejected)),
+        "n_trained_on": json.loads(Path(inputs.card).read_text())["n_train"],
+        "n_to_train_on": n_rows(inputs.train),
         "overall": _by_predictor(metrics.loc["all", "all"]),
         "questions": _questions(inputs.evaluation, metrics),
         "n_components": len(variance),

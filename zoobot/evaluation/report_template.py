@@ -7,6 +7,10 @@ __all__ = ["HEADLINE", "PAGE"]
 HEADLINE = """\
 {{ run_name }}: {{ n_labelled }} galaxies with votes, {{ n_unlabelled }} without, \
 {{ n_rejected }} rows rejected
+{% if n_trained_on != n_to_train_on %}
+Trained on {{ n_trained_on }} galaxies of an earlier catalogue, which now has \
+{{ n_to_train_on }} (retrain_on_new_data)
+{% endif %}
 
 Test loss   {{ overall.model.loss|number }} nats a galaxy \
 ({{ overall.model.n|int }} held-out galaxies); linear model on image statistics \
@@ -65,6 +69,10 @@ img { max-width: 100%; }
 <h1>{{ run_name }}</h1>
 <p>{{ n_labelled }} galaxies with votes, {{ n_unlabelled }} without;
 {{ n_rejected }} rows rejected (<code>catalog/rejected.csv</code> says why).</p>
+{% if n_trained_on != n_to_train_on %}
+<p>The model was trained on {{ n_trained_on }} galaxies of an earlier catalogue, which
+now has {{ n_to_train_on }}; <code>retrain_on_new_data: true</code> trains on them.</p>
+{% endif %}
 
 <h2>Answers of the decision tree</h2>
 <p class="headline">Test loss {{ overall.model.loss|number }} nats a galaxy

@@ -33,6 +33,8 @@ class FittedPca:
     """Galaxies that it was fitted to."""
     model_digest: str
     """Of the model that made the representations; others do not belong here."""
+    recipe: str = ""
+    """What it was made by, apart from the galaxies."""
 
 
 def save_pca(pca: FittedPca, path: str | Path) -> None:
@@ -64,6 +66,7 @@ def load_pca(path: str | Path) -> FittedPca:
             explained_variance_ratio=stored["explained_variance_ratio"],
             n_samples=int(stored["n_samples"]),
             model_digest=str(stored["model_digest"]),
+            recipe=str(stored["recipe"]),
         )
     except (
         OSError,

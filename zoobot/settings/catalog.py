@@ -85,7 +85,7 @@ class SplitCatalog(Section):
     seed: int = Seed
     """Seed of the hash of id_str that decides."""
     galaxies_per_shard: int = Positive
-    """Galaxies in one TFRecord shard (one job each)."""
+    """Most galaxies in one TFRecord shard (one job each); half as many at least."""
 
     @model_validator(mode="after")
     def _check_sum(self) -> Self:
@@ -102,7 +102,7 @@ class ChunkCatalog(Section):
     """How the survey is cut for the sweep of the encoder."""
 
     galaxies_per_chunk: int = Positive
-    """Galaxies that one job predicts."""
+    """Most galaxies that one job predicts; half as many at least."""
 
 
 class WriteShards(Section):

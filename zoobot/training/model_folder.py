@@ -29,6 +29,7 @@ def write_model_folder(
     image_size_px: int,
     n_train: int,
     settings: Train,
+    recipe: str = "",
 ) -> None:
     """Write encoder, head, card and history.
 
@@ -48,6 +49,8 @@ def write_model_folder(
     n_train : int
         Training galaxies.
     settings : Train
+    recipe : str
+        Stored in the card: what the model is made by, apart from the galaxies.
     """
     arrays = define_model.head_arrays(head)
     best = record.best_epoch
@@ -77,6 +80,7 @@ def write_model_folder(
             val_loss=val_loss,
             weights_digest=define_model.weights_digest(encoder, arrays),
             versions=library_versions("tensorflow", "keras", "numpy"),
+            recipe=recipe,
         ),
     )
     log.info("wrote the model, best validation loss %.4f, to %s", val_loss, folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Sequence
@@ -43,6 +44,7 @@ def finetune_rings(
     model_folder: str | Path,
     ring_folder: str | Path,
     settings: FinetuneRings,
+    recipe: str = "",
 ) -> None:
     """Train the ring finder and measure it on held-out galaxies.
 
@@ -58,6 +60,8 @@ def finetune_rings(
         Folder to write: ``head.keras``, ``encoder.keras``, ``card.json``,
         ``metrics.json`` and ``held_out.csv`` (probabilities of the test galaxies).
     settings : FinetuneRings
+    recipe : str
+        Stored in the card: what the ring finder is made by, apart from the galaxies.
     """
     be_deterministic(settings.seed)
     table = pd.read_csv(
@@ -88,8 +92,8 @@ def finetune_rings(
     held_out["probability_stage_1"] = stage_1.predict(inputs["test"], verbose=0)[:, 0]
 
     encoder = define_model.load_encoder(model_folder)
+    card = model_card.load_card(model_folder)
     if settings.unfreeze != "none":
-        card = model_card.load_card(model_folder)
         finetune.train_encoder(
             encoder, head=head, galaxies=galaxies, card=card, settings=settings
         )
@@ -105,12 +109,8 @@ def finetune_rings(
         )
     finetune.correct_prior(head, labels=labels["train"])
     held_out["probability"] = head.predict(inputs["test"], verbose=0)[:, 0]
-    save_ring_finder(
-        ring_folder,
-        encoder=encoder,
-        head=head,
-        card=model_card.load_card(model_folder),
-    )
+    card = dataclasses.replace(card, recipe=recipe, finetuned_from=card.weights_digest)
+    save_ring_finder(ring_folder, encoder=encoder, head=head, card=card)
     prevalence = float(np.mean(labels["train"]))
     _save_metrics(
         Path(ring_folder), held_out=held_out, prevalence=prevalence, probe=probe

@@ -52,11 +52,11 @@ def train_member(
     checkpoint_folder: str | Path | None = None,
     code: str = "",
     threads: int | None = None,
+    recipe: str = "",
 ) -> None:
     """Train one model and write its folder: encoder, head, card and history.
 
-    The same seed gives the same weights, to the bit, on the same machine; also if
-    training is killed, and called again, as often as may be.
+    The same seed gives the same weights to the bit on one machine, killed or not.
 
     Parameters
     ----------
@@ -74,11 +74,11 @@ def train_member(
     checkpoint_folder : path, optional
         For the state at each epoch's end, from which a training of the same settings,
         galaxies, versions and code goes on; removed at the end.
-    code : str, optional
-        Version of the code, if it changes within a version of the library.
+    code, recipe : str, optional
+        Version of the code, if it changes within a version of the library; and what the
+        model is made by, apart from the galaxies, for its card.
     threads : int, optional
-        Threads to compute with, if not all cores; for a process that has not used
-        TensorFlow yet.
+        Threads to compute with, if not all cores; not once TensorFlow was used.
 
     Raises
     ------
@@ -145,6 +145,7 @@ def train_member(
         image_size_px=size,
         n_train=len(votes),
         settings=settings,
+        recipe=recipe,
     )
     checkpoint.remove()
 
@@ -193,7 +194,6 @@ def training_batches(
         Vote columns, in the order of the model's answers.
     settings : Train
     seed : int
-        Of this member.
     first_epoch : int
         Number of the first epoch, from 0; those before it are left out.
 
