@@ -119,7 +119,12 @@ NAN, INFINITE = float("nan"), float("inf")
         ("prepare_catalog.image_folders", [1], "image_folders.0: found 1, expected a"),
         (
             *("prepare_catalog",),
-            {"labelled_catalogs": [], "unlabelled_catalogs": [], "image_folders": []},
+            {
+                "labelled_catalogs": [],
+                "unlabelled_catalogs": [],
+                "image_folders": [],
+                "rejected_share_max": 0.1,
+            },
             "are all empty, expected at least one table or folder",
         ),
         (
