@@ -128,10 +128,3 @@ def test_a_step_is_that_of_float32(small_network, precision):
     assert expected[2] < expected[0]
     # Eight bits, of a loss of order 1.
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.02)
-
-
-@pytest.mark.parametrize("n_gpus", [0, 1])
-def test_xla_on_a_gpu_only(small_network, monkeypatch, n_gpus):
-    """It makes these convolutions several times slower on a CPU."""
-    monkeypatch.setattr(compiling, "xla_pays", lambda: bool(n_gpus))
-    assert compiled("float32").jit_compile == bool(n_gpus)

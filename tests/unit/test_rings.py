@@ -12,9 +12,12 @@ import pytest
 
 from tests import galaxies, networks
 from zoobot.data_utils import hdf5
+from zoobot.estimators.define_model import load_encoder
+from zoobot.estimators.model_card import load_card
 from zoobot.representations.extract import extract_representations
 from zoobot.settings.representations import ExtractRepresentations
 from zoobot.training import rings
+from zoobot.training.ring_files import save_ring_finder
 from zoobot.training.train import train_member
 
 LABELS = np.array([1, 1, 1, 0, 0, 0, 0, 0])
@@ -196,7 +199,12 @@ def test_views_are_averaged(survey, tmp_path):
     head = keras.Sequential(
         [keras.Input((networks.N_FEATURES,)), keras.layers.Dense(1, "sigmoid")]
     )
-    head.save(tmp_path / "head.keras")
+    save_ring_finder(
+        tmp_path,
+        encoder=load_encoder(folder / "model"),
+        head=head,
+        card=load_card(folder / "model"),
+    )
     rings.find_rings(
         folder / "0.parquet",
         representations=tmp_path / "views.hdf5",

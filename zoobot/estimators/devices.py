@@ -1,4 +1,4 @@
-"""How TensorFlow uses the machine: threads, the order of sums, XLA where it pays."""
+"""How TensorFlow uses the machine: its threads, and the order of sums."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import keras
 import tensorflow as tf
 
-__all__ = ["be_deterministic", "use_threads", "xla_pays"]
+__all__ = ["be_deterministic", "use_threads"]
 
 log = logging.getLogger(__name__)
 
@@ -50,11 +50,3 @@ def be_deterministic(seed: int) -> None:
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-
-
-def xla_pays() -> bool:
-    """Whether to compile models with XLA: on a GPU.
-
-    On a CPU it makes convolutions of EfficientNets several times slower.
-    """
-    return bool(tf.config.list_physical_devices("GPU"))

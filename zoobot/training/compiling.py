@@ -6,8 +6,6 @@ from collections.abc import Callable
 
 import keras
 
-from zoobot.estimators.devices import xla_pays
-
 __all__ = ["compile_model"]
 
 
@@ -17,7 +15,7 @@ def compile_model(
     optimizer: keras.optimizers.Optimizer,
     loss: str | Callable,
 ) -> None:
-    """Compile with XLA on a GPU only, and scale the loss where layers need it.
+    """Compile without XLA, and scale the loss where layers need it.
 
     Parameters
     ----------
@@ -30,8 +28,12 @@ def compile_model(
     -----
     Gradients below 6e-8 are 0 in float16. So the loss is scaled up before they are
     taken, and they down after, by a factor that adapts; bfloat16 needs none.
+
+    Keras does not take XLA together with deterministic operations, by which the same
+    seed gives the same weights; and on a CPU XLA makes these convolutions several times
+    slower.
     """
     layers = [layer for part in model.layers for layer in getattr(part, "layers", [])]
     if any(layer.compute_dtype == "float16" for layer in layers):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    model.compile(optimizer=optimizer, loss=loss, jit_compile=xla_pays())
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
