@@ -17,9 +17,9 @@ from zoobot.data_utils import hdf5
 from zoobot.data_utils.image_datasets import get_image_dataset
 from zoobot.data_utils.tfrecord_datasets import get_dataset, shard_image_size
 from zoobot.estimators.augmentation import center_view, unseen_margin
-from zoobot.estimators.define_model import load_encoder
 from zoobot.estimators.device_memory import within_memory
 from zoobot.estimators.devices import use_threads
+from zoobot.estimators.encoder_files import load_encoder
 from zoobot.estimators.folding import folded
 from zoobot.estimators.model_card import ModelCard, load_card
 from zoobot.logs import track

@@ -17,7 +17,7 @@ import pandas as pd
 import tensorflow as tf
 
 from zoobot.data_utils.untuned import untuned
-from zoobot.estimators.define_model import get_binary_head
+from zoobot.estimators.heads import get_binary_head
 from zoobot.estimators.model_card import ModelCard
 from zoobot.settings.rings import FinetuneRings
 from zoobot.training.batch_progress import BatchProgress

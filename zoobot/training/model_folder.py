@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from zoobot.estimators import define_model, model_card
+from zoobot.estimators import encoder_files, heads, model_card
 from zoobot.schemas import Schema
 from zoobot.settings.training import Train
 from zoobot.training.checkpoint import Record
@@ -52,11 +52,11 @@ def write_model_folder(
     recipe : str
         Stored in the card: what the model is made by, apart from the galaxies.
     """
-    arrays = define_model.head_arrays(head)
+    arrays = heads.head_arrays(head)
     best = record.best_epoch
     val_loss = record.rows[best]["val_loss"]
     record.write(Path(folder, "history.csv"))
-    define_model.save_encoder(folder, encoder)
+    encoder_files.save_encoder(folder, encoder)
     model_card.save_head(folder, arrays)
     model_card.save_card(
         folder,
@@ -78,7 +78,7 @@ def write_model_folder(
             n_train=n_train,
             best_epoch=best + 1,
             val_loss=val_loss,
-            weights_digest=define_model.weights_digest(encoder, arrays),
+            weights_digest=encoder_files.weights_digest(encoder, arrays),
             versions=library_versions("tensorflow", "keras", "numpy"),
             recipe=recipe,
         ),

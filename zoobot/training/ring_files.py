@@ -7,7 +7,7 @@ from pathlib import Path
 
 import keras
 
-from zoobot.estimators.define_model import save_encoder
+from zoobot.estimators.encoder_files import save_encoder
 from zoobot.estimators.model_card import ModelCard, load_card, save_card
 from zoobot.estimators.model_files import load_network, save_network
 from zoobot.estimators.weights_digests import (

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from zoobot.data_utils import hdf5
-from zoobot.estimators import define_model, device_memory, model_card
+from zoobot.estimators import device_memory, encoder_files, model_card
 from zoobot.estimators.devices import be_deterministic
 from zoobot.files import written_whole
 from zoobot.logs import track
@@ -91,7 +91,7 @@ def finetune_rings(
     finetune.correct_prior(stage_1, labels=labels["train"])
     held_out["probability_stage_1"] = stage_1.predict(inputs["test"], verbose=0)[:, 0]
 
-    encoder = define_model.load_encoder(model_folder)
+    encoder = encoder_files.load_encoder(model_folder)
     card = model_card.load_card(model_folder)
     if settings.unfreeze != "none":
         finetune.train_encoder(
@@ -148,7 +148,7 @@ def find_rings(
         galaxies = pd.read_parquet(chunk)
         ids = galaxies["id_str"]
         blocks = sweep(
-            define_model.load_encoder(ring_folder),
+            encoder_files.load_encoder(ring_folder),
             galaxies["file_loc"],
             card=model_card.load_card(ring_folder),
             batch_size=settings.batch_size,

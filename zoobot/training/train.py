@@ -15,7 +15,7 @@ from zoobot.data_utils import tfrecord_datasets
 from zoobot.data_utils.shard_digests import content_digest
 from zoobot.data_utils.untuned import untuned
 from zoobot.dirichlet_multinomial import fit_constant_concentrations
-from zoobot.estimators import define_model, device_memory
+from zoobot.estimators import device_memory, encoders, heads
 from zoobot.estimators.augmentation import center_view, random_view
 from zoobot.estimators.devices import be_deterministic, use_threads
 from zoobot.preprocess import PreprocessingConfig, preprocess_images, stack_labels
@@ -281,7 +281,7 @@ def get_networks(
     votes : (n_galaxies, n_answers) int
         Of the training galaxies, for which the constant is best.
     """
-    encoder = define_model.get_encoder(
+    encoder = encoders.get_encoder(
         settings.architecture,
         input_size=settings.input_size_px,
         channels=1 if settings.greyscale else 3,
@@ -289,7 +289,7 @@ def get_networks(
         batch_norm_momentum=settings.batch_norm_momentum,
         precision=settings.precision,
     )
-    head = define_model.get_head(
+    head = heads.get_head(
         n_features=encoder.output_shape[-1],
         n_answers=len(schema.answers),
         dropout_rate=settings.dropout_rate,
