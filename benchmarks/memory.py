@@ -214,7 +214,7 @@ def _run_training(run: _Runner, model: str) -> None:
         "train",
         *("--train-shards", *["one.tfrecord"] * n_shards),
         *_options(val_shards="one.tfrecord", schema=SCHEMA, model=model),
-        *_options(tensorboard="tensorboard", threads="2"),
+        *_options(tensorboard="tensorboard", checkpoint="checkpoint", threads="2"),
     )
 
 
