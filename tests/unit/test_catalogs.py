@@ -12,12 +12,12 @@ from PIL import Image
 from tests.catalogs import COLUMNS, GALAXY, SCHEMA, draw_images, prepare, write_csv
 from workflow_scripts import prepare_catalog as script
 from zoobot.data_utils import (
-    catalog_sources,
     catalogs,
+    csv_tables,
+    image_folders,
     malformed_rows,
     parquet_pieces,
     table_writers,
-    tables,
 )
 from zoobot.data_utils.columns import as_flags, as_fractions, as_votes
 from zoobot.data_utils.tables import first_rows, most_common, read_table
@@ -231,7 +231,7 @@ def test_missing_columns_name_similar_ones(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("u.fits", b"x", "ends in .csv or .parquet"),
+        ("u.txt", b"x", "ends in .csv, .csv.gz"),
         ("u.parquet", b"PAR1 not really", "expected a complete parquet table"),
         ("u.csv", "id_str,file_loc\n1,a.png\n".encode("utf-16"), "UTF-16, expected"),
         ("u.csv", b"id_str,id_str,file_loc\n1,2,a.png\n", "columns repeat: id_str"),
@@ -382,9 +382,9 @@ def test_blocks_change_nothing(tmp_path, monkeypatch):
     """Whether three rows are read at a time or all of them, the files are the same."""
     sources = dirty_sources(tmp_path)
     whole = prepare(tmp_path, **sources)
-    for module in (tables, parquet_pieces, malformed_rows):
+    for module in (csv_tables, parquet_pieces, malformed_rows):
         monkeypatch.setattr(module, "_ROWS", 3)
-    monkeypatch.setattr(catalog_sources, "_FILES_AT_A_TIME", 3)
+    monkeypatch.setattr(image_folders, "_FILES_AT_A_TIME", 3)
     monkeypatch.setattr(catalogs, "_IMAGES_IN_TASK", 2)
     monkeypatch.setattr(table_writers, "_ROWS_IN_GROUP", 7)
     blocks = prepare(tmp_path, **sources)
@@ -396,7 +396,7 @@ def test_blocks_change_nothing(tmp_path, monkeypatch):
 
 def test_the_first_row_with_an_id_counts_even_if_it_is_bad(tmp_path, monkeypatch):
     """A later row repeats it, in another block and in another source."""
-    for module in (tables, parquet_pieces):
+    for module in (csv_tables, parquet_pieces):
         monkeypatch.setattr(module, "_ROWS", 2)
     draw_images(tmp_path, ["a.png"])
     rows = [["votes", "a.png", -1, 0, 0, 0], ["image", "gone.png", 1, 0, 0, 0]]

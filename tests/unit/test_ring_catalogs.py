@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from workflow_scripts import prepare_ring_catalog as script
-from zoobot.data_utils import malformed_rows, parquet_pieces, tables
+from zoobot.data_utils import csv_tables, malformed_rows, parquet_pieces
 from zoobot.data_utils.ring_catalogs import prepare_ring_catalog
 from zoobot.data_utils.splits import assign_parts
 from zoobot.settings.catalog import SplitCatalog
@@ -201,7 +201,7 @@ def test_blocks_and_tables_change_nothing(tmp_path, monkeypatch):
     chosen, rejected = prepare(tmp_path, table, survey=survey)
     kinds = ("stands already", "not in the survey", "expected above")
     assert all(rejected["reason"].str.contains(kind).any() for kind in kinds)
-    for module in (tables, parquet_pieces, malformed_rows):
+    for module in (csv_tables, parquet_pieces, malformed_rows):
         monkeypatch.setattr(module, "_ROWS", 70)
     table[:1000].to_csv(tmp_path / "one.csv", index=False)
     table[1000:].to_csv(tmp_path / "other.csv", index=False)

@@ -8,7 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from zoobot.data_utils import malformed_rows, parquet_pieces, tables
+from zoobot.data_utils import (
+    csv_tables,
+    csv_text,
+    malformed_rows,
+    parquet_pieces,
+    tables,
+)
 from zoobot.data_utils.tables import read_pieces, read_table
 
 COLUMNS = ["b", "a"]
@@ -17,7 +23,7 @@ COLUMNS = ["b", "a"]
 @pytest.fixture
 def blocks_of_three(monkeypatch):
     """Blocks so small that a short table has many."""
-    for module in (malformed_rows, parquet_pieces, tables):
+    for module in (malformed_rows, parquet_pieces, csv_tables):
         monkeypatch.setattr(module, "_ROWS", 3)
 
 
@@ -55,7 +61,7 @@ def test_lines_are_counted_over_the_blocks_of_the_csv_reader(tmp_path):
     lines = [f"a{i},b{i}" for i in range(n)]
     lines[-2] = "short"
     path.write_text("\n".join(["a,b", *lines]))
-    assert path.stat().st_size > 3 * tables._BYTES_IN_CSV_BLOCK
+    assert path.stat().st_size > 3 * csv_text.BYTES_IN_ROW
     table = read_table(path, columns=COLUMNS)
     assert table.malformed == [
         ({"b": "", "a": "short"}, f"line {n}: found 1 fields, expected 2")

@@ -12,7 +12,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["MOST_VOTES", "as_flags", "as_fractions", "as_votes", "is_text", "plain"]
+__all__ = [
+    "MOST_VOTES",
+    "as_flags",
+    "as_fractions",
+    "as_numbers",
+    "as_votes",
+    "is_text",
+    "plain",
+]
 
 MOST_VOTES = 2**24
 """Votes are stored as float32 in places, which is exact up to here."""
@@ -59,17 +67,55 @@ def as_fractions(values: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.nda
     reasons : (n_rows,) object
         What is wrong with each value, naming it, or an empty text.
     """
+    return as_numbers(values, name, least=0, most=1, expected="a number from 0 to 1")
+
+
+def as_numbers(
+    values: pa.ChunkedArray,
+    name: str,
+    *,
+    least: float,
+    most: float,
+    expected: str,
+    may_lack: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give a column as numbers in a range.
+
+    Parameters
+    ----------
+    values : pa.ChunkedArray
+        The column, (n_rows,).
+    name : str
+        The column's, for the reasons.
+    least, most : float
+        Ends of the range, which are in it.
+    expected : str
+        What the range is, in words.
+    may_lack : bool
+        Whether no value, or NaN, is fine.
+
+    Returns
+    -------
+    numbers : (n_rows,) float64
+        NaN where a value is none.
+    reasons : (n_rows,) object
+        What is wrong with each value, naming it, or an empty text.
+    """
     values = plain(values)
     if is_text(values.type):
         text = pc.fill_null(values, "").to_pandas()
-        fractions = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
+        numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
+        lacks = text.str.strip().str.lower().isin(["", "nan"]).to_numpy()
     elif _is_number(values.type) or pa.types.is_boolean(values.type):
-        fractions = _float64(values)
+        numbers = _float64(values)
+        lacks = np.isnan(numbers)
     else:
-        fractions = np.full(len(values), np.nan)
-    good = (fractions >= 0) & (fractions <= 1)
-    reasons = _reasons(values, good, name, "expected a number from 0 to 1")
-    return np.where(good, fractions, np.nan), reasons
+        numbers = np.full(len(values), np.nan)
+        lacks = pc.is_null(values).to_numpy()
+    good = (numbers >= least) & (numbers <= most)
+    fine = good | lacks if may_lack else good
+    reasons = _reasons(values, fine, name, f"expected {expected}")
+    return np.where(good, numbers, np.nan), reasons
 
 
 def as_flags(values: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray]:

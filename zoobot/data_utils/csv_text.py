@@ -10,15 +10,26 @@ from __future__ import annotations
 import codecs
 import csv
 import dataclasses
+import gzip
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-__all__ = ["NOT_UTF8", "CsvText", "examine_csv", "opened_as_utf8"]
+__all__ = [
+    "BYTES_IN_ROW",
+    "NOT_UTF8",
+    "CsvText",
+    "csv_names",
+    "examine_csv",
+    "opened_as_utf8",
+]
 
 NOT_UTF8 = "\ufffd"
 """Stands for bytes that are not UTF-8, in files that have such."""
+
+BYTES_IN_ROW = 2**16
+"""A row that is longer is none of a table of galaxies."""
 
 _BYTES_AT_ONCE = 2**20
 _MOST_SHOWN = 60
@@ -63,9 +74,18 @@ def examine_csv(path: Path, *, columns: Sequence[str]) -> CsvText:
     return CsvText(names, has_rows, is_utf8, n_rows)
 
 
+def csv_names(path: Path) -> list[str]:
+    """Give the names in a csv file's header, whatever else is wrong with it."""
+    with _text(path) as file:
+        line = next(
+            filter(str.strip, iter(lambda: file.readline(BYTES_IN_ROW), "")), ""
+        )
+        return next(csv.reader([line]), [])
+
+
 def opened_as_utf8(path: Path, *, is_utf8: bool) -> BinaryIO:
     """Open a file whose bytes are UTF-8, `NOT_UTF8` in place of those that are not."""
-    file = path.open("rb")
+    file = _open(path)
     return file if is_utf8 else io.BufferedReader(_Mended(file))
 
 
@@ -96,12 +116,20 @@ class _Mended(io.RawIOBase):
         super().close()
 
 
+def _open(path: Path) -> BinaryIO:
+    if path.suffix.lower() == ".gz":
+        return cast(BinaryIO, gzip.open(path))
+    return path.open("rb")
+
+
 def _text(path: Path) -> io.TextIOWrapper:
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
+    return io.TextIOWrapper(
+        _open(path), encoding="utf-8-sig", errors="replace", newline=""
+    )
 
 
 def _check_not_utf16(path: Path) -> None:
-    with path.open("rb") as file:
+    with _open(path) as file:
         start = file.read(2)
     if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
         raise ValueError(
@@ -115,6 +143,7 @@ def _scan(path: Path) -> tuple[bool, bool]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     for block in _blocks(path):
         has_quotes = has_quotes or b'"' in block
+        _check_rows_end(path, block)
         try:
             if is_utf8:
                 decoder.decode(block, final=not block)
@@ -123,9 +152,21 @@ def _scan(path: Path) -> tuple[bool, bool]:
     return is_utf8, has_quotes
 
 
+def _check_rows_end(path: Path, block: bytes) -> None:
+    """Refuse what would be one row without end, as zeros that were compressed."""
+    n_bytes = 2 * BYTES_IN_ROW
+    for start in range(0, len(block) - n_bytes + 1, n_bytes):
+        some = block[start : start + n_bytes]
+        if b"\n" not in some and b"\r" not in some:
+            raise ValueError(
+                f"{path}: expected a complete csv table; found a row longer than "
+                f"{BYTES_IN_ROW} bytes"
+            )
+
+
 def _blocks(path: Path) -> Iterator[bytes]:
     """Bytes of a file, some at a time, none at its end."""
-    with path.open("rb") as file:
+    with _open(path) as file:
         while some := file.read(_BYTES_AT_ONCE):
             yield some
     yield b""

@@ -6,30 +6,32 @@ reported, not replaced: ``007`` keeps its zeros, an id of 18 digits all of them.
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import dataclasses
-import difflib
 import logging
+import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from zoobot.data_utils.columns import is_text, plain
-from zoobot.data_utils.csv_text import CsvText, examine_csv, opened_as_utf8
-from zoobot.data_utils.malformed_rows import MalformedRows
-from zoobot.data_utils.parquet_pieces import cut, read_batches
+from zoobot.data_utils.csv_tables import csv_pieces
+from zoobot.data_utils.csv_text import BYTES_IN_ROW, csv_names
+from zoobot.data_utils.parquet_pieces import read_batches
+from zoobot.data_utils.table_pieces import Table, check_columns
 
 __all__ = [
     "Table",
     "as_ids",
     "as_text",
+    "column_names",
     "first_rows",
     "id_reasons",
     "most_common",
@@ -37,41 +39,29 @@ __all__ = [
     "read_table",
 ]
 
-_MOST_NAMES_SHOWN = 12
-_ROWS = 2048  # of a csv file in memory at once
-# The reader holds many blocks ahead. A block holds a row at least.
-_BYTES_IN_CSV_BLOCK = 2**16
 _log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Some columns of a file, and the rows that do not fit its header."""
+class _Kind(NamedTuple):
+    """How a kind of tables is read."""
 
-    path: Path
-    columns: pa.Table
-    """The columns asked for, in that order; all text if the file is csv."""
-    malformed: list[tuple[dict[str, str], str]]
-    """What could be read of each malformed row, and what is wrong with it."""
-
-    def __getitem__(self, column: str) -> pa.ChunkedArray:
-        """Give one column, (n_rows,)."""
-        return self.columns[column]
-
-    def __len__(self) -> int:
-        """Count the rows that are not malformed."""
-        return self.columns.num_rows
+    pieces: Callable[[Path, list[str]], Iterator[Table]]
+    """Some rows at a time of some columns, the first time none."""
+    names: Callable[[Path], list[str]]
+    """Names of all columns."""
 
 
-def read_table(path: str | Path, *, columns: Sequence[str]) -> Table:
-    """Read some columns of a csv or parquet file.
+def read_table(
+    path: str | Path, *, columns: Sequence[str] | Mapping[str, str]
+) -> Table:
+    """Read some columns of a table.
 
     Parameters
     ----------
     path : str or Path
-        Its suffix decides: .csv (UTF-8, comma, one header line) or .parquet.
-    columns : sequence of str
-        The columns to read.
+        Its suffix decides: .csv (UTF-8, comma, one header line), .csv.gz or .parquet.
+    columns : sequence of str, or mapping of str to str
+        The columns to read, or the names they shall have and those in the file.
 
     Returns
     -------
@@ -87,13 +77,15 @@ def read_table(path: str | Path, *, columns: Sequence[str]) -> Table:
     blocks = list(read_pieces(path, columns=columns))
     malformed = [row for block in blocks for row in block.malformed]
     joined = pa.concat_tables([block.columns for block in blocks])
-    table = Table(Path(path), joined, malformed)
+    table = Table(Path(path), joined, malformed, blocks[0].names)
     _log.info("read %s: %d rows", path, len(table) + len(malformed))
     return table
 
 
-def read_pieces(path: str | Path, *, columns: Sequence[str]) -> Iterator[Table]:
-    """Read some columns of a csv or parquet file, some rows at a time.
+def read_pieces(
+    path: str | Path, *, columns: Sequence[str] | Mapping[str, str]
+) -> Iterator[Table]:
+    """Read some columns of a table, some rows at a time.
 
     Parameters
     ----------
@@ -112,20 +104,43 @@ def read_pieces(path: str | Path, *, columns: Sequence[str]) -> Iterator[Table]:
         As in `read_table`.
     """
     path = Path(path)
-    readers = {".csv": _csv_blocks, ".parquet": _parquet_blocks}
-    if path.suffix.lower() not in readers:
-        raise ValueError(f"{path}: expected a table that ends in .csv or .parquet")
+    names = columns if isinstance(columns, Mapping) else {one: one for one in columns}
+    with _errors_named(path) as kind:
+        for some in kind.pieces(path, list(dict.fromkeys(names.values()))):
+            yield some.renamed(names)
+
+
+def column_names(path: str | Path) -> list[str]:
+    """Give the names of a table's columns, (n_columns,), as they are in the file.
+
+    Raises
+    ------
+    ValueError
+        If the file is missing or cannot be read.
+    """
+    with _errors_named(Path(path)) as kind:
+        return kind.names(Path(path))
+
+
+@contextlib.contextmanager
+def _errors_named(path: Path) -> Iterator[_Kind]:
+    """Find the kind of a table, and name it if anything is wrong with it."""
+    suffix = next((one for one in _KINDS if path.name.lower().endswith(one)), None)
+    if suffix is None:
+        raise ValueError(f"{path}: expected a table that ends in {', '.join(_KINDS)}")
     if not path.is_file():
         raise ValueError(f"{path}: expected a table, found no such file")
     try:
-        yield from readers[path.suffix.lower()](path, list(columns))
-    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
-        kind = path.suffix.lower().lstrip(".")
+        yield _KINDS[suffix]
+    except (
+        *(pa.ArrowException, csv.Error, UnicodeDecodeError),
+        *(OSError, EOFError, zlib.error),
+    ) as error:
         found = str(error)
         if "straddling object" in found:
-            found = f"found a row longer than {_BYTES_IN_CSV_BLOCK} bytes"
+            found = f"found a row longer than {BYTES_IN_ROW} bytes"
         raise ValueError(
-            f"{path}: expected a complete {kind} table; {found}"
+            f"{path}: expected a complete {suffix.lstrip('.')} table; {found}"
         ) from error
 
 
@@ -143,8 +158,8 @@ def as_text(table: Table, column: str) -> pd.Series:
     kind = values.type
     if not (pa.types.is_integer(kind) or is_text(kind) or pa.types.is_null(kind)):
         raise ValueError(
-            f"{table.path}: column {column}: found type {kind}, expected text or whole "
-            "numbers, which keep every digit"
+            f"{table.path}: column {table.name_of(column)}: found type {kind}, "
+            "expected text or whole numbers, which keep every digit"
         )
     text = pc.utf8_trim(pc.cast(values, pa.string()), characters=" \t")
     return pd.Series(pc.fill_null(text, "").to_pandas(), dtype="str")
@@ -161,7 +176,7 @@ def as_ids(table: Table, column: str = "id_str") -> tuple[pd.Series, np.ndarray]
         What is wrong with each, or an empty text.
     """
     ids = as_text(table, column)
-    return ids, id_reasons(ids, column)
+    return ids, id_reasons(ids, table.name_of(column))
 
 
 def id_reasons(ids: pd.Series, column: str = "id_str") -> np.ndarray:
@@ -197,61 +212,9 @@ def most_common(kinds: Iterable[str] | Mapping[str, int], *, n: int = 5) -> str:
     return "; ".join(shown)
 
 
-def _csv_blocks(path: Path, columns: list[str]) -> Iterator[Table]:
-    text = examine_csv(path, columns=columns)
-    _check_columns(path, text.names, columns)
-    types = pa.schema([(name, pa.string()) for name in columns])
-    yield Table(path, types.empty_table(), [])
-    if not text.has_rows:
-        return
-    with MalformedRows(names=text.names, columns=columns) as malformed:
-        n_read = 0
-        for rows in cut(_csv_batches(path, types, malformed, text=text), size=_ROWS):
-            n_read += len(rows)
-            yield Table(path, rows if text.is_utf8 else malformed.sift(rows), [])
-        _check_n_rows(path, n_read + malformed.n_skipped, text.n_rows)
-        for some in malformed.blocks():
-            yield Table(path, types.empty_table(), some)
-
-
-def _csv_batches(
-    path: Path, types: pa.Schema, malformed: MalformedRows, *, text: CsvText
-) -> Iterator[pa.Table]:
-    """Rows with the number of fields of the header; the others are skipped."""
-    with (
-        opened_as_utf8(path, is_utf8=text.is_utf8) as file,
-        pyarrow.csv.open_csv(
-            file,
-            # One thread: several would give no line numbers and no fixed order.
-            read_options=pyarrow.csv.ReadOptions(
-                use_threads=False, block_size=_BYTES_IN_CSV_BLOCK
-            ),
-            parse_options=pyarrow.csv.ParseOptions(
-                invalid_row_handler=malformed.keep,
-                # Only where there are some: it costs time.
-                newlines_in_values=text.n_rows is not None,
-            ),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types,
-                include_columns=types.names,
-                strings_can_be_null=False,
-            ),
-        ) as batches,
-    ):
-        yield from (pa.Table.from_batches([batch]) for batch in batches)
-
-
-def _check_n_rows(path: Path, found: int, expected: int | None) -> None:
-    if expected not in (None, found):
-        raise ValueError(
-            f"{path}: found {found} rows, expected {expected} by its quotes; write "
-            "the table again, as parquet or with every text in quotes"
-        )
-
-
-def _parquet_blocks(path: Path, columns: list[str]) -> Iterator[Table]:
+def _parquet_pieces(path: Path, columns: list[str]) -> Iterator[Table]:
     schema = pq.read_schema(path)
-    _check_columns(path, schema.names, columns)
+    check_columns(path, schema.names, expected=columns)
     types = pa.schema([schema.field(name) for name in columns])
     yield Table(path, types.empty_table(), [])
     for rows in read_batches(path, columns=columns):
@@ -259,28 +222,13 @@ def _parquet_blocks(path: Path, columns: list[str]) -> Iterator[Table]:
         yield Table(path, rows, [])
 
 
-def _check_columns(path: Path, found: list[str], expected: list[str]) -> None:
-    repeated = [name for name, count in Counter(found).items() if count > 1]
-    if set(repeated) & set(expected):
-        raise ValueError(
-            f"{path}: columns repeat: {_names(repeated)}; expected each once"
-        )
-    missing = [name for name in expected if name not in found]
-    if not missing:
-        return
-    similar = {name: difflib.get_close_matches(name, found, n=1) for name in missing}
-    hints = [f"{name}: is it {close[0]!r}?" for name, close in similar.items() if close]
-    raise ValueError(
-        f"{path}: columns missing: {_names(missing)}; found {_names(found)}; "
-        f"expected {_names(expected)}" + (f" ({_names(hints, ' ')})" if hints else "")
-    )
+def _parquet_names(path: Path) -> list[str]:
+    return pq.read_schema(path).names
 
 
-def _names(names: list[str], separator: str = ", ") -> str:
-    shown = separator.join(map(_printable, names[:_MOST_NAMES_SHOWN]))
-    left = len(names) - _MOST_NAMES_SHOWN
-    return shown + (f" and {left} more" if left > 0 else "")
-
-
-def _printable(name: str) -> str:
-    return name if name.isprintable() else repr(name)
+_CSV = _Kind(csv_pieces, csv_names)
+_KINDS = {
+    ".csv": _CSV,
+    ".csv.gz": _CSV,
+    ".parquet": _Kind(_parquet_pieces, _parquet_names),
+}
