@@ -55,7 +55,7 @@ class PrepareCatalog(Section):
     labelled_catalogs: list[str]
     """Tables (csv, csv.gz, parquet) with id_str, file_loc and votes for each answer."""
     unlabelled_catalogs: list[str]
-    """Tables of the same kinds with id_str and file_loc, of galaxies only to predict."""
+    """Tables of these kinds with id_str and file_loc, of galaxies only to predict."""
     image_folders: list[str]
     """Folders of png and jpg images only to predict; a file's stem is its id_str."""
     rejected_share_max: float = Fraction
