@@ -51,7 +51,7 @@ _ENVIRONMENT = {
     "CUDA_VISIBLE_DEVICES": "-1",
     "ARROW_DEFAULT_MEMORY_POOL": "system",  # as the rules have it
 }
-_SECTIONS = {"find_rings": "finetune_rings"}
+_SECTIONS = {"fit_pca": "compress_representations", "find_rings": "finetune_rings"}
 # A process starts with the memory of the one that starts it, and counts that as its
 # peak: so another one, which imported nothing, stands between.
 _LAUNCHER = (
