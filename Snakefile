@@ -34,6 +34,7 @@ rule all:
         f"results/predictions/{settings.run_name}_vote_fractions.parquet",
         f"results/rings/{settings.run_name}_rings.parquet",
         f"{PCA}.parquet",
+        f"results/representations/{settings.run_name}_cnn_features.parquet",
 
 
 onsuccess:

@@ -260,7 +260,13 @@ def _run_predictions(run: _Runner) -> None:
     )
     run(
         "summarise_representations",
-        *("--tables", *run.files("components/*"), "--compressed", "pca.parquet"),
+        *("--tables", *run.files("components/*")),
+        *_options(compressed="pca.parquet", fits="pca.fits"),
+    )
+    run(
+        "tabulate_representations",
+        *("--representations", *run.files("representations/*")),
+        *_options(features="cnn_features.parquet"),
     )
 
 
@@ -281,7 +287,7 @@ def _run_rings(run: _Runner) -> None:
     run(
         "summarise_rings",
         *("--tables", *run.files("ring_tables/*")),
-        *_options(parquet="rings.parquet", csv="all_rings.csv"),
+        *_options(parquet="rings.parquet", csv="all_rings.csv", fits="rings.fits"),
     )
 
 

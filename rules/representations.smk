@@ -81,7 +81,8 @@ rule summarise_representations:
     input:
         of_chunks("{pca}/{run_name}_{chunk}.parquet"),
     output:
-        "results/representations/{run_name}_pca{n_components}.parquet",
+        parquet="results/representations/{run_name}_pca{n_components}.parquet",
+        fits="results/representations/{run_name}_pca{n_components}.fits",
     log:
         "results/logs/summarise_representations_{run_name}_{n_components}.log",
     benchmark:
@@ -92,4 +93,24 @@ rule summarise_representations:
         code=code_digest("summarise_representations"),
     shell:
         "python -m workflow_scripts.summarise_representations "
-        "--tables {input} --compressed {output} > {log} 2>&1"
+        "--tables {input} --compressed {output.parquet} --fits {output.fits} "
+        "> {log} 2>&1"
+
+
+rule tabulate_representations:
+    """Representations of member 0 as one table, laid out as the released ones."""
+    input:
+        of_chunks("results/representations/{run_name}/0/{run_name}_{chunk}.hdf5"),
+    output:
+        "results/representations/{run_name}_cnn_features.parquet",
+    log:
+        "results/logs/tabulate_representations_{run_name}.log",
+    benchmark:
+        "results/benchmarks/tabulate_representations_{run_name}.tsv"
+    conda:
+        "../envs/zoobot.yaml"
+    params:
+        code=code_digest("tabulate_representations"),
+    shell:
+        "python -m workflow_scripts.tabulate_representations "
+        "--representations {input} --features {output} > {log} 2>&1"

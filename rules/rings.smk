@@ -103,6 +103,7 @@ rule summarise_rings:
     output:
         parquet="results/rings/{run_name}_rings.parquet",
         csv="results/rings/{run_name}_rings.csv",
+        fits="results/rings/{run_name}_rings.fits",
     log:
         "results/logs/summarise_rings_{run_name}.log",
     benchmark:
@@ -113,4 +114,5 @@ rule summarise_rings:
         code=code_digest("summarise_rings"),
     shell:
         "python -m workflow_scripts.summarise_rings "
-        "--tables {input} --parquet {output.parquet} --csv {output.csv} > {log} 2>&1"
+        "--tables {input} --parquet {output.parquet} --csv {output.csv} "
+        "--fits {output.fits} > {log} 2>&1"

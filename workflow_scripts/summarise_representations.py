@@ -12,9 +12,10 @@ def main(argv: list[str] | None = None) -> None:
     add = parser.add_argument
     add("--tables", type=Path, nargs="+", required=True, help="parquet, one a chunk")
     add("--compressed", type=Path, required=True, help="parquet to write: all of them")
+    add("--fits", type=Path, required=True, help="FITS table to write: the same")
     args = command_line.parse(parser, argv)
     compress_representations.summarise_representations(
-        args.tables, compressed=args.compressed
+        args.tables, compressed=args.compressed, fits_table=args.fits
     )
 
 

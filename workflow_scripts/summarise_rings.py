@@ -14,8 +14,11 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--parquet", type=Path, required=True, help="table to write")
     parser.add_argument("--csv", type=Path, required=True, help="the same as csv")
+    parser.add_argument("--fits", type=Path, required=True, help="the same as FITS")
     args = command_line.parse(parser, argv)
-    ring_tables.summarise_rings(args.tables, parquet=args.parquet, csv=args.csv)
+    ring_tables.summarise_rings(
+        args.tables, parquet=args.parquet, csv=args.csv, fits_table=args.fits
+    )
 
 
 if __name__ == "__main__":

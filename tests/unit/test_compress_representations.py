@@ -70,7 +70,9 @@ def compress(folder, paths, *, n_components, batch_size=64):
         compress_representations(
             path, model=folder / "model.npz", compressed=table, settings=settings
         )
-    summarise_representations(tables, compressed=folder / "pca.parquet")
+    summarise_representations(
+        tables, compressed=folder / "pca.parquet", fits_table=folder / "pca.fits"
+    )
     table = pd.read_parquet(folder / "pca.parquet").set_index("id_str")
     return table, load_pca(folder / "model.npz"), pd.read_csv(folder / "variance.csv")
 
@@ -280,7 +282,8 @@ def test_scripts(tmp_path):
         f"--representations {paths[0]} --model {tmp_path}/model.npz "
         f"--compressed {tmp_path}/one.parquet {settings}"
     )
-    tables = f"--tables {tmp_path}/one.parquet --compressed {tmp_path}/all.parquet"
+    tables = f"--tables {tmp_path}/one.parquet --compressed {tmp_path}/all.parquet "
+    tables += f"--fits {tmp_path}/all.fits"
     contents = []
     for _ in range(2):
         fit_script.main(f"{fit} {settings}".split())

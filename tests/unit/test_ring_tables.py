@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 
 from zoobot.data_utils import parquet_pieces, ring_tables
 from zoobot.data_utils.ring_tables import summarise_rings
+
+FORMATS = ("parquet", "csv", "fits")
 
 
 @pytest.mark.parametrize("rows_in_pass", [1, 3, 7, 1000])
@@ -28,13 +31,17 @@ def test_most_likely_rings_first(tmp_path, monkeypatch, rows_in_pass):
             }
         ).to_parquet(path)
         chunks.append(path)
-    parquet, csv = tmp_path / "rings.parquet", tmp_path / "rings.csv"
-    summarise_rings(chunks, parquet=parquet, csv=csv)
+    parquet, csv, fits_table = (tmp_path / f"rings.{s}" for s in FORMATS)
+    summarise_rings(chunks, parquet=parquet, csv=csv, fits_table=fits_table)
     expected = sorted(zip(-probability, ids, strict=True))
     found = pd.read_parquet(parquet)
     assert list(found) == ["id_str", "ring_probability"]
     assert list(found["id_str"]) == [galaxy for _, galaxy in expected]
     assert list(-found["ring_probability"]) == [minus for minus, _ in expected]
+    in_fits = Table.read(fits_table)
+    assert in_fits["ring_probability"].description.startswith("Probability that")
+    assert [str(galaxy) for galaxy in in_fits["id_str"]] == list(found["id_str"])
+    assert list(in_fits["ring_probability"]) == list(found["ring_probability"])
     text = pd.read_csv(csv, dtype={"id_str": str})
     assert list(text["id_str"]) == list(found["id_str"])
     # Five decimals in the csv.
@@ -47,8 +54,10 @@ def test_no_galaxy(tmp_path):
     """Tables without rows give a table without rows."""
     columns = {"id_str": pd.Series([], dtype="str"), "ring_probability": np.float32([])}
     pd.DataFrame(columns).to_parquet(tmp_path / "0.parquet")
-    parquet, csv = tmp_path / "rings.parquet", tmp_path / "rings.csv"
-    summarise_rings([tmp_path / "0.parquet"], parquet=parquet, csv=csv)
+    parquet, csv, fits_table = (tmp_path / f"rings.{s}" for s in FORMATS)
+    summarise_rings(
+        [tmp_path / "0.parquet"], parquet=parquet, csv=csv, fits_table=fits_table
+    )
     assert pd.read_parquet(parquet).shape == (0, 2)
     assert csv.read_text() == "id_str,ring_probability\n"
 
@@ -59,6 +68,8 @@ def test_galaxies_without_probability_come_last(tmp_path):
         {"id_str": list("abcd"), "ring_probability": np.float32([np.nan, 0, np.nan, 1])}
     )
     table.to_parquet(tmp_path / "0.parquet")
-    parquet, csv = tmp_path / "rings.parquet", tmp_path / "rings.csv"
-    summarise_rings([tmp_path / "0.parquet"], parquet=parquet, csv=csv)
+    parquet, csv, fits_table = (tmp_path / f"rings.{s}" for s in FORMATS)
+    summarise_rings(
+        [tmp_path / "0.parquet"], parquet=parquet, csv=csv, fits_table=fits_table
+    )
     assert list(pd.read_parquet(parquet)["id_str"]) == list("dbac")

@@ -43,6 +43,7 @@ CATALOG = {"prepare_catalog", "split_catalog", "chunk_catalog", "report"}
 TABLES = {
     "summarise_predictions_tiny",
     "summarise_representations_tiny_40",
+    "tabulate_representations_tiny",
     "summarise_rings_tiny",
 }
 EVALUATION = {"evaluate_tiny", "calibrate_tiny", "plot_evaluation_tiny"}

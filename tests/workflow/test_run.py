@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 
 from tests.workflow.workflow import ROOT, snakemake
@@ -35,6 +36,7 @@ def test_every_galaxy_is_in_every_table_once(results: Path):
     for table in (
         "predictions/tiny_vote_fractions.parquet",
         "representations/tiny_pca5.parquet",
+        "representations/tiny_cnn_features.parquet",
         "rings/tiny_rings.parquet",
     ):
         assert sorted(pd.read_parquet(results / table)["id_str"]) == sorted(survey), (
@@ -72,14 +74,54 @@ def test_csv_fits_and_parquet_agree(results: Path, kind: str):
     stem = f"predictions/tiny_vote_fractions{kind}"
     parquet = pd.read_parquet(results / f"{stem}.parquet")
     csv = pd.read_csv(results / f"{stem}.csv", dtype={"id_str": str})
-    fits = Table.read(results / f"{stem}.fits").to_pandas()
+    in_fits = Table.read(results / f"{stem}.fits").to_pandas()
     texts = ["id_str", "most-likely-path"]
     numbers = parquet.columns.drop(texts)
-    for other in (csv, fits):
+    for other in (csv, in_fits):
         assert list(other.columns) == list(parquet.columns)
         assert (other[texts].astype(str) == parquet[texts].astype(str)).all(axis=None)
         # The csv is rounded to 5 decimals.
         np.testing.assert_allclose(other[numbers], parquet[numbers], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [
+        "predictions/tiny_vote_fractions",
+        "predictions/tiny_vote_fractions_friendly",
+        "representations/tiny_pca5",
+        "rings/tiny_rings",
+    ],
+)
+def test_every_column_is_described_wherever_it_is_read(results: Path, stem: str):
+    """The same words in every format; FITS tables are to the standard."""
+    parquet, in_fits = results / f"{stem}.parquet", results / f"{stem}.fits"
+    frame = pd.read_parquet(parquet)
+    descriptions = frame.attrs["descriptions"]
+    assert list(descriptions) == list(frame)
+    assert all(descriptions.values())
+    for table in (
+        Table.read(parquet),
+        Table.read(parquet, format="parquet.votable"),
+        Table.read(in_fits),
+    ):
+        assert {name: table[name].description for name in frame} == descriptions
+    with fits.open(in_fits, checksum=True) as file:
+        file.verify("exception")
+        assert file[1].header["TCOMM1"] == descriptions["id_str"]
+        assert len(file[1].data) == len(frame)
+
+
+def test_features_are_the_representations_of_member_0(results: Path):
+    path = results / "representations/tiny_cnn_features.parquet"
+    table = pd.read_parquet(path).set_index("id_str")
+    assert list(table) == [f"feat_{i}" for i in range(1280)]
+    assert (table.dtypes == np.float32).all()
+    card = json.loads((results / "models/tiny/0/card.json").read_text())
+    assert table.attrs["model"] == card["weights_digest"]
+    for one in (results / "representations/tiny/0").glob("*.hdf5"):
+        rows = hdf5.read(one, dataset="representations")
+        np.testing.assert_array_equal(table.loc[rows.id_str], rows.values)
 
 
 def test_friendly_table_leaves_out_what_few_would_be_asked(results: Path):

@@ -11,7 +11,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from zoobot.data_utils.fits_tables import write_fits_from_parquet
 from zoobot.data_utils.parquet_pieces import read_batches
+from zoobot.data_utils.table_notes import ID_NOTE, ColumnNote, TableNotes, with_notes
 from zoobot.data_utils.table_writers import csv_writer, parquet_writer
 
 __all__ = ["summarise_rings"]
@@ -20,12 +22,26 @@ log = logging.getLogger(__name__)
 
 _ID, _PROBABILITY = "id_str", "ring_probability"
 _SCHEMA = pa.schema([(_ID, pa.large_string()), (_PROBABILITY, pa.float32())])
+_NOTES = TableNotes(
+    "Ring probabilities",
+    {
+        _ID: ID_NOTE,
+        _PROBABILITY: ColumnNote(
+            "Probability that the galaxy is a ring, if rings are as common as among "
+            "the galaxies that the ring finder learned from"
+        ),
+    },
+)
 _ROWS_IN_PASS = 2**18  # sorted in memory at once
 _ROWS_TO_WRITE = 8192
 
 
 def summarise_rings(
-    ring_tables: Sequence[str | Path], *, parquet: str | Path, csv: str | Path
+    ring_tables: Sequence[str | Path],
+    *,
+    parquet: str | Path,
+    csv: str | Path,
+    fits_table: str | Path,
 ) -> None:
     """Join the chunks' tables into one, the most likely rings first.
 
@@ -33,8 +49,8 @@ def summarise_rings(
     ----------
     ring_tables : sequence of path
         What `find_rings` wrote.
-    parquet, csv : path
-        Tables to write: id_str, ring_probability.
+    parquet, csv, fits_table : path
+        Tables to write: id_str, ring_probability. Parquet and FITS say what they hold.
 
     Notes
     -----
@@ -45,7 +61,7 @@ def summarise_rings(
     firsts = _firsts_of_passes(ring_tables)
     n_galaxies = 0
     with (
-        parquet_writer(parquet, schema=_SCHEMA) as write_parquet,
+        parquet_writer(parquet, schema=with_notes(_SCHEMA, _NOTES)) as write_parquet,
         csv_writer(csv, columns=_SCHEMA.names, float_format="%.5f") as write_csv,
     ):
         for number in range(len(firsts)):
@@ -53,6 +69,7 @@ def summarise_rings(
                 write_parquet(rows)
                 write_csv(rows)
                 n_galaxies += len(rows)
+    write_fits_from_parquet(parquet, fits_table=fits_table)
     log.info("wrote ring probabilities of %d galaxies to %s", n_galaxies, parquet)
 
 

@@ -12,13 +12,52 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from zoobot.data_utils.readers_metadata import TextWidths, readers_metadata
+from zoobot.data_utils.table_notes import has_notes
 from zoobot.files import written_whole
 
-__all__ = ["csv_writer", "parquet_writer"]
+__all__ = ["arrow_writer", "csv_writer", "parquet_writer"]
 
 _ROWS_IN_GROUP = 8192  # that readers can take one at a time
 
 Write = Callable[[pd.DataFrame], None]
+WriteArrow = Callable[[pa.Table], None]
+
+
+@contextlib.contextmanager
+def arrow_writer(
+    path: str | Path, *, schema: pa.Schema, **options: object
+) -> Iterator[WriteArrow]:
+    """Write a parquet table; its file is there when the block ends well.
+
+    Parameters
+    ----------
+    path : str or Path
+        File to write.
+    schema : pa.Schema
+        Names and types of the columns. Its notes, if it has some, become metadata for
+        astropy, TOPCAT and pandas.
+    options
+        Of `pyarrow.parquet.ParquetWriter`.
+
+    Yields
+    ------
+    function
+        Appends rows, a pa.Table of this schema, as one row group.
+    """
+    with (
+        written_whole(path) as beside,
+        pq.ParquetWriter(beside, schema, **options) as writer,
+    ):
+        texts = TextWidths(schema)
+
+        def write(rows: pa.Table) -> None:
+            texts.add(rows)
+            writer.write_table(rows, max(1, len(rows)))
+
+        yield write
+        if has_notes(schema):
+            writer.add_key_value_metadata(readers_metadata(schema, widths=texts.widths))
 
 
 @contextlib.contextmanager
@@ -30,7 +69,7 @@ def parquet_writer(path: str | Path, *, schema: pa.Schema) -> Iterator[Write]:
     path : str or Path
         File to write.
     schema : pa.Schema
-        Names and types of the columns.
+        Names and types of the columns, and their notes, as in `arrow_writer`.
 
     Yields
     ------
@@ -38,9 +77,8 @@ def parquet_writer(path: str | Path, *, schema: pa.Schema) -> Iterator[Write]:
         Appends rows, of which it takes the columns of the schema.
     """
     with (
-        written_whole(path) as beside,
-        pq.ParquetWriter(beside, schema) as writer,
-        _in_groups(writer) as write,
+        arrow_writer(path, schema=schema) as write_group,
+        _in_groups(write_group, schema) as write,
     ):
         yield write
 
@@ -93,7 +131,7 @@ def _quoting(rows: pd.DataFrame) -> Literal[0, 2]:
 
 
 @contextlib.contextmanager
-def _in_groups(writer: pq.ParquetWriter) -> Iterator[Write]:
+def _in_groups(write_group: WriteArrow, schema: pa.Schema) -> Iterator[Write]:
     """Join rows to groups: each group costs memory and time, however few its rows."""
     waiting: list[pa.Table] = []
 
@@ -102,13 +140,13 @@ def _in_groups(writer: pq.ParquetWriter) -> Iterator[Write]:
             return
         if sum(map(len, waiting)) + len(rows) > _ROWS_IN_GROUP:
             flush()
-        waiting.append(
-            pa.Table.from_pandas(rows, schema=writer.schema, preserve_index=False)
-        )
+        waiting.append(pa.Table.from_pandas(rows, schema=schema, preserve_index=False))
 
     def flush() -> None:
         if waiting:
-            writer.write_table(pa.concat_tables(waiting), _ROWS_IN_GROUP)
+            together = pa.concat_tables(waiting)
+            for start in range(0, len(together), _ROWS_IN_GROUP):
+                write_group(together.slice(start, _ROWS_IN_GROUP))
             waiting.clear()
 
     yield write

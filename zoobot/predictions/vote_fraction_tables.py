@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from zoobot.data_utils.fits_tables import write_fits_from_parquet
 from zoobot.data_utils.hdf5 import GalaxyRows
+from zoobot.data_utils.table_notes import TableNotes, with_notes
+from zoobot.data_utils.table_writers import parquet_writer
 from zoobot.files import written_whole
-from zoobot.predictions import vote_fractions
+from zoobot.predictions import vote_fraction_notes, vote_fractions
 from zoobot.predictions.stored_predictions import read_each, schema_of
 from zoobot.predictions.uncertainty import vote_entropies
 from zoobot.schemas import Schema
@@ -39,10 +40,12 @@ class TableFiles:
     """One table in three formats."""
 
     parquet: str | Path
+    """With units and descriptions of the columns."""
     csv: str | Path
     """Rounded to five decimals; what is left out is empty."""
     fits: str | Path
-    """A binary table, extension 1; what is left out is NaN."""
+    """A binary table, extension 1, with units and descriptions of the columns; what is
+    left out is NaN."""
 
 
 def summarise(
@@ -74,11 +77,14 @@ def summarise(
     n_galaxies = 0
     with _appended(advanced) as add_advanced, _appended(friendly) as add_friendly:
         for rows in read_each(predictions):
+            schema = schema_of(rows)
+            about = vote_fraction_notes.about_predictions(rows)
             table = advanced_table(rows, settings=settings, n_threads=n_threads)
-            add_advanced(table)
-            add_friendly(
-                friendly_table(table, schema=schema_of(rows), settings=settings)
-            )
+            notes = vote_fraction_notes.advanced_notes(schema, settings=settings)
+            add_advanced(table, dataclasses.replace(notes, about=about))
+            table = friendly_table(table, schema=schema, settings=settings)
+            notes = vote_fraction_notes.friendly_notes(schema, settings=settings)
+            add_friendly(table, dataclasses.replace(notes, about=about))
             n_galaxies += len(table)
     for files_of_table in (advanced, friendly):
         write_fits_from_parquet(files_of_table.parquet, fits_table=files_of_table.fits)
@@ -197,25 +203,42 @@ def _by_question(
     return pd.DataFrame(columns, dtype=np.float32)
 
 
+Add = Callable[[pd.DataFrame, TableNotes], None]
+Write = Callable[[pd.DataFrame], None]
+
+
 @contextlib.contextmanager
-def _appended(files: TableFiles) -> Iterator[Callable[[pd.DataFrame], None]]:
+def _appended(files: TableFiles) -> Iterator[Add]:
     """Parquet and csv files that grow; they get their names when the block ends."""
     with contextlib.ExitStack() as stack:
-        parquet = stack.enter_context(written_whole(files.parquet))
-        csv = stack.enter_context(written_whole(files.csv))
-        writers: list[pq.ParquetWriter | pyarrow.csv.CSVWriter] = []
+        writers: list[Write] = []
 
-        def add(table: pd.DataFrame) -> None:
-            exact, rounded = (
-                pa.Table.from_pandas(one, preserve_index=False)
-                for one in (table, table.round(_CSV_DECIMALS))
-            )
+        def add(table: pd.DataFrame, notes: TableNotes) -> None:
             if not writers:
-                writers.append(pq.ParquetWriter(parquet, exact.schema))
-                writers.append(pyarrow.csv.CSVWriter(csv, rounded.schema))
-                for writer in writers:
-                    stack.enter_context(writer)
-            for writer, one in zip(writers, (exact, rounded), strict=True):
-                writer.write_table(one)
+                types = pa.Schema.from_pandas(table, preserve_index=False)
+                schema = with_notes(types, notes)
+                for writer in (
+                    parquet_writer(files.parquet, schema=schema),
+                    _rounded_csv(files.csv, schema=types),
+                ):
+                    writers.append(stack.enter_context(writer))
+            for write in writers:
+                write(table)
 
         yield add
+
+
+@contextlib.contextmanager
+def _rounded_csv(path: str | Path, *, schema: pa.Schema) -> Iterator[Write]:
+    with (
+        written_whole(path) as beside,
+        pyarrow.csv.CSVWriter(beside, schema) as writer,
+    ):
+
+        def write(table: pd.DataFrame) -> None:
+            rounded = table.round(_CSV_DECIMALS)
+            writer.write_table(
+                pa.Table.from_pandas(rounded, schema=schema, preserve_index=False)
+            )
+
+        yield write

@@ -11,8 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zoobot.data_utils import hdf5
+from zoobot.data_utils.fits_tables import write_fits_from_parquet
 from zoobot.data_utils.parquet_pieces import cut, read_batches
-from zoobot.files import written_whole
+from zoobot.data_utils.table_notes import (
+    ID_NOTE,
+    ColumnNote,
+    TableNotes,
+    notes_of,
+    with_notes,
+)
+from zoobot.data_utils.table_writers import arrow_writer
 from zoobot.logs import track
 from zoobot.representations.pca import FittedPca, load_pca, project
 from zoobot.representations.stored_representations import (
@@ -64,11 +72,17 @@ def compress_representations(
     source = describe(representations)
     pca = load_pca(model)
     _check_pca(pca, model, source=source, settings=settings)
-    names = [f"pca_{i}" for i in range(settings.n_components)]
-    types = pa.schema([("id_str", pa.string()), *((n, pa.float32()) for n in names)])
+    notes = _notes(pca)
+    types = with_notes(
+        pa.schema(
+            (name, pa.string() if name == "id_str" else pa.float32())
+            for name in notes.columns
+        ),
+        notes,
+    )
     ids = iter(hdf5.read_ids(source.path, dataset=DATASET))
     step = settings.batch_size
-    with written_whole(compressed) as beside, pq.ParquetWriter(beside, types) as writer:
+    with arrow_writer(compressed, schema=types) as write:
         for values in track(
             pieces([source], step=step),
             total=source.n_galaxies,
@@ -77,12 +91,12 @@ def compress_representations(
         ):
             some = list(itertools.islice(ids, len(values)))
             columns = [some, *project(values, pca=pca).T]
-            writer.write_table(pa.table(columns, schema=types))
+            write(pa.table(columns, schema=types))
     _log.info("wrote %d galaxies to %s", source.n_galaxies, compressed)
 
 
 def summarise_representations(
-    tables: Sequence[str | Path], *, compressed: str | Path
+    tables: Sequence[str | Path], *, compressed: str | Path, fits_table: str | Path
 ) -> None:
     """Join the chunks' principal components into one table.
 
@@ -92,17 +106,33 @@ def summarise_representations(
         What `compress_representations` wrote.
     compressed : path
         Parquet to write, the rows of all, in this order.
+    fits_table : path
+        The same as FITS.
     """
+    schema = pq.read_schema(tables[0])
+    schema = with_notes(schema, notes_of(schema))
     rows = itertools.chain.from_iterable(map(read_batches, tables))
     n_galaxies = 0
-    with (
-        written_whole(compressed) as beside,
-        pq.ParquetWriter(beside, pq.read_schema(tables[0])) as writer,
-    ):
+    with arrow_writer(compressed, schema=schema) as write:
         for piece in cut(rows, size=_ROWS_IN_GROUP):
-            writer.write_table(piece)
+            write(piece.cast(schema))
             n_galaxies += len(piece)
+    write_fits_from_parquet(compressed, fits_table=fits_table)
     _log.info("wrote %d galaxies to %s", n_galaxies, compressed)
+
+
+def _notes(pca: FittedPca) -> TableNotes:
+    columns = {"id_str": ID_NOTE}
+    for i, share in enumerate(pca.explained_variance_ratio):
+        columns[f"pca_{i}"] = ColumnNote(
+            f"Principal component {i} of the galaxy's representation, which has "
+            f"{100 * share:.3g}% of the variance of all galaxies"
+        )
+    return TableNotes(
+        "Principal components of the representations",
+        columns,
+        about={"model": pca.model_digest},
+    )
 
 
 def _check_pca(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from zoobot.settings.section import Positive, Section
 
@@ -23,8 +23,8 @@ class ExtractRepresentations(Section):
 class CompressRepresentations(Section):
     """Incremental PCA of the representations of member 0."""
 
-    n_components: int = Positive
-    """Principal components to keep."""
+    n_components: int = Field(ge=1, le=998)
+    """Principal components to keep; FITS tables hold no more, and the galaxies' ids."""
     batch_size: int = Positive
     """Galaxies held in memory at once; at least n_components."""
 
