@@ -214,7 +214,8 @@ def _run_training(run: _Runner, model: str) -> None:
         "train",
         *("--train-shards", *["one.tfrecord"] * n_shards),
         *_options(val_shards="one.tfrecord", schema=SCHEMA, model=model),
-        *_options(tensorboard="tensorboard", checkpoint="checkpoint", threads="2"),
+        *_options(tensorboard="tensorboard", checkpoint="checkpoint"),
+        *_options(image_size="32", threads="2"),
     )
 
 

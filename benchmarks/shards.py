@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.galaxies import catalog_of
-from zoobot.data_utils.create_shards import write_shard
+from zoobot.data_utils.shard_writer import write_shard
 from zoobot.settings.catalog import WriteShards
 
 __all__ = ["ENCODINGS", "written"]

@@ -23,7 +23,7 @@ from PIL import Image
 
 from benchmarks.galaxies import catalog_of
 from benchmarks.side_by_side import HEADER, Row, ratio_row, seconds_of_rounds
-from zoobot.data_utils.create_shards import write_shard
+from zoobot.data_utils.shard_writer import write_shard
 from zoobot.settings.catalog import WriteShards
 
 __all__ = ["main", "measure"]

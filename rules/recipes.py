@@ -67,9 +67,12 @@ def recipes_of(settings: Settings) -> Recipes:
     """
     split = _stage(settings, "split_catalog")
     sweep = _stage(settings, "extract_representations")
+    stored = _stage(settings, "write_shards")
+    if settings.train.shards == "none":  # training reads the image files
+        stored = str(settings.write_shards.image_size_px)
     trained = [
         *([_stage(settings, "simulate_survey")] if _is_demo(settings) else []),
-        *(split, _stage(settings, "write_shards"), _stage(settings, "train")),
+        *(split, stored, _stage(settings, "train")),
         get_schema(settings.schema_name).to_json(),
     ]
     compression = option_string(settings.compress_representations)

@@ -1,3 +1,9 @@
+# What training reads: shards, or the tables they would be made of and the image files.
+TRAINS_ON = "results/shards/{split}/s{size}_shard_{shard}.tfrecord"
+if settings.train.shards == "none":
+    TRAINS_ON = "results/catalog/shards/{split}_{shard}.parquet"
+
+
 rule write_shards:
     """Store the images and votes of some galaxies as one TFRecord."""
     input:
@@ -23,12 +29,8 @@ rule write_shards:
 rule train:
     """Train one member of the ensemble."""
     input:
-        train=of_shards(
-            "results/shards/{split}/s{size}_shard_{shard}.tfrecord", split="train"
-        ),
-        val=of_shards(
-            "results/shards/{split}/s{size}_shard_{shard}.tfrecord", split="val"
-        ),
+        train=of_shards(TRAINS_ON, split="train"),
+        val=of_shards(TRAINS_ON, split="val"),
         schema=schema_file(),
     output:
         encoder="results/models/{run_name}/{member}/encoder.keras",
@@ -49,11 +51,13 @@ rule train:
     params:
         settings=option_string(settings.train),
         schema=settings.schema_name,
+        image_size=settings.write_shards.image_size_px,
         recipe=RECIPES.train,
         code=code_digest("train"),
     shell:
         "python -m workflow_scripts.train "
         "--train-shards {input.train} --val-shards {input.val} "
+        "--image-size {params.image_size} "
         "--schema {params.schema:q} --member {wildcards.member} "
         "--model results/models/{wildcards.run_name}/{wildcards.member} "
         "--tensorboard results/logs/tensorboard/{wildcards.run_name}/{wildcards.member} "

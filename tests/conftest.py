@@ -54,12 +54,12 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def write_shard(tmp_path_factory: pytest.TempPathFactory) -> Callable:
     """A function that writes a catalogue as a raw shard of 32 px and gives its path."""
-    from zoobot.data_utils import create_shards
+    from zoobot.data_utils import shard_writer
 
     def write(table: pd.DataFrame) -> Path:
         folder = tmp_path_factory.mktemp("shard")
         table.to_parquet(folder / "galaxies.parquet", index=False)
-        create_shards.write_shard(
+        shard_writer.write_shard(
             folder / "galaxies.parquet",
             shard=folder / "galaxies.tfrecord",
             settings=WriteShards(image_size_px=32, encoding="raw", jpeg_quality=95),

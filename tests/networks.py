@@ -66,6 +66,8 @@ def drawn_images(n_galaxies: int, *, seed: int) -> np.ndarray:
 def train_settings(**changes: object) -> Train:
     """Settings of a training of seconds, with some changes."""
     settings = {
+        "shards": "tfrecords",
+        "cache": "none",
         "architecture": SMALL,
         "crop_size_px": 32,
         "input_size_px": 32,

@@ -1,4 +1,4 @@
-"""Train one member of the ensemble on shards and write its model folder."""
+"""Train one member of the ensemble and write its model folder."""
 
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--train-shards", **shards, help="TFRecords to train on")
     parser.add_argument(
         "--val-shards", **shards, help="TFRecords that choose the best epoch"
+    )
+    parser.add_argument(
+        "--image-size",
+        type=int,
+        required=True,
+        help="side of the stored images, in pixels. With --shards none image files are "
+        "resized to it, and --train-shards and --val-shards are parquet tables",
     )
     parser.add_argument(
         "--schema", required=True, help="decision tree: a name or a YAML file"
@@ -58,6 +65,7 @@ def main(argv: list[str] | None = None) -> None:
         code=args.code,
         threads=args.threads,
         recipe=args.recipe,
+        image_size=args.image_size,
     )
 
 

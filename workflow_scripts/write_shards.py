@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zoobot import command_line
-from zoobot.data_utils import create_shards
+from zoobot.data_utils import shard_writer
 from zoobot.settings.catalog import WriteShards
 
 
@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--shard", type=Path, required=True, help="TFRecord to write")
     parser.add_argument("--threads", type=int, default=1, help="images decoded at once")
     args = command_line.parse(parser, argv)
-    create_shards.write_shard(
+    shard_writer.write_shard(
         args.catalog, shard=args.shard, settings=args.settings, threads=args.threads
     )
 

@@ -105,8 +105,15 @@ def preprocess_dataset(
     -------
     tf.data.Dataset
         (images, labels), or images alone without `label_cols`. Labels are
-        (batch, n_label_cols) float32.
+        (batch, n_labels) float32.
+
+    Raises
+    ------
+    ValueError
+        If batches are no dicts with an image, lack a label, or have images of another
+        size.
     """
+    _check_batches(dataset.element_spec, config)
 
     def preprocess(batch: dict[str, tf.Tensor]):
         images = preprocess_images(batch["image"], config)
@@ -123,12 +130,36 @@ def stack_labels(batch: dict[str, tf.Tensor], label_cols: Sequence[str]) -> tf.T
     Parameters
     ----------
     batch : dict
-        Columns, (batch,) number each, among others.
+        Columns, (batch,) numbers each or (batch, n) of several labels in one, among
+        others.
     label_cols : sequence of str
         Which of them, in this order.
 
     Returns
     -------
-    (batch, n_label_cols) float32
+    (batch, n_labels) float32
     """
-    return tf.stack([tf.cast(batch[col], tf.float32) for col in label_cols], axis=-1)
+    columns = [tf.cast(batch[col], tf.float32) for col in label_cols]
+    one_each = [col[:, None] if col.shape.rank == 1 else col for col in columns]
+    return tf.concat(one_each, axis=-1)
+
+
+def _check_batches(spec: object, config: PreprocessingConfig) -> None:
+    if not isinstance(spec, dict) or "image" not in spec:
+        found = (
+            sorted(spec) if isinstance(spec, dict) else "batches preprocessed before"
+        )
+        raise ValueError(
+            f"dataset: found {found}, expected dicts with image, as "
+            "image_datasets.get_image_dataset and tfrecord_datasets.get_dataset give"
+        )
+    if isinstance(config.label_cols, str):
+        raise ValueError(
+            f"label_cols: found one text, {config.label_cols!r}, expected a list"
+        )
+    missing = [col for col in config.label_cols if col not in spec]
+    if missing:
+        raise ValueError(
+            f"label_cols: found {missing}, which the dataset lacks; expected some of "
+            f"{sorted(spec.keys() - {'image', 'id_str'})}"
+        )

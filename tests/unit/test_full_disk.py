@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
 
-from zoobot.data_utils import create_shards, hdf5, table_writers
+from zoobot.data_utils import hdf5, shard_writer, table_writers
 from zoobot.data_utils.fits_tables import write_fits_from_parquet
 from zoobot.data_utils.parquet_pieces import write_table
 from zoobot.estimators import define_model, model_card
@@ -134,7 +134,7 @@ def write_tfrecord(planted: pd.DataFrame) -> Callable[[Path], None]:
         catalog = path.parent.parent / "galaxies.parquet"
         planted.to_parquet(catalog, index=False)
         settings = WriteShards(image_size_px=96, encoding="raw", jpeg_quality=95)
-        create_shards.write_shard(catalog, shard=path, settings=settings, threads=2)
+        shard_writer.write_shard(catalog, shard=path, settings=settings, threads=2)
 
     return write
 

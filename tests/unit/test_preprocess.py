@@ -95,3 +95,24 @@ def test_dataset_without_labels():
         tf.data.Dataset.from_tensors({"image": IMAGES}), config()
     )
     assert images.shape == (4, 8, 8, 1)
+
+
+def test_several_labels_in_one_column():
+    """Columns side by side, whether they hold one number a galaxy or more."""
+    batch = {"image": IMAGES, "label": [[1, 2], [3, 4], [5, 6], [7, 8]], "a": [0] * 4}
+    dataset = tf.data.Dataset.from_tensors(batch)
+    ((_, labels),) = preprocess_dataset(dataset, config(label_cols=["label", "a"]))
+    np.testing.assert_array_equal(labels, [[1, 2, 0], [3, 4, 0], [5, 6, 0], [7, 8, 0]])
+
+
+def test_datasets_that_do_not_fit_are_named():
+    """Without the label, or preprocessed before."""
+    dataset = tf.data.Dataset.from_tensors({"image": IMAGES, "ring": [0] * 4})
+    message = r"label_cols: found \['label'\], which the dataset lacks.*\['ring'\]"
+    with pytest.raises(ValueError, match=message):
+        preprocess_dataset(dataset, config(label_cols=["label"]))
+    with pytest.raises(ValueError, match="label_cols: found one text, 'ring'"):
+        preprocess_dataset(dataset, config(label_cols="ring"))
+    done = preprocess_dataset(dataset, config(label_cols=["ring"]))
+    with pytest.raises(ValueError, match="dataset: found batches preprocessed before"):
+        preprocess_dataset(done, config(label_cols=["ring"]))

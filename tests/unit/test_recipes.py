@@ -127,6 +127,19 @@ def test_what_fits_otherwise_fits_anew_and_nothing_else(
     assert kept(**changes) == Kept(train=frozenset({0}), **expected)
 
 
+def test_without_shards_only_the_size_of_images_matters():
+    """How they would be stored does not."""
+
+    def trained(shards: str, **stored: object) -> str:
+        changed = settings(train={"shards": shards}, write_shards=stored)
+        return recipes_of(changed).train
+
+    assert trained("none") == trained("none", encoding="jpeg")
+    assert trained("tfrecords") != trained("tfrecords", encoding="jpeg")
+    assert trained("none") != trained("none", image_size_px=128)
+    assert trained("none") != trained("tfrecords")
+
+
 def test_the_simulated_survey_is_a_setting():
     """Of the demo, settings make the galaxies."""
     demo = {"labelled_catalogs": ["results/survey/labelled.csv"]}

@@ -12,8 +12,14 @@ import tensorflow as tf
 from PIL import Image
 
 from tests import galaxies
-from zoobot.data_utils import create_shards, image_datasets, tfrecord_datasets
+from zoobot.data_utils import (
+    image_datasets,
+    shard_writer,
+    shuffling,
+    tfrecord_datasets,
+)
 from zoobot.data_utils.images import load_image
+from zoobot.data_utils.shuffling import n_buffered
 from zoobot.preprocess import PreprocessingConfig, preprocess_dataset
 from zoobot.schemas import get_schema
 from zoobot.settings.catalog import WriteShards
@@ -32,7 +38,7 @@ def write(
     """Write a catalogue as one shard, and return its path."""
     table.to_parquet(folder / f"{name}.parquet", index=False)
     shard = folder / f"{name}.tfrecord"
-    create_shards.write_shard(
+    shard_writer.write_shard(
         folder / f"{name}.parquet", shard=shard, settings=settings, threads=2
     )
     return shard
@@ -97,7 +103,7 @@ def test_each_record_is_an_example(catalogue, tmp_path, encoding):
         image = load_image(row["file_loc"], size_px=32)
         for name, text in {
             "id_str": row["id_str"].encode(),
-            "image": create_shards.encode_image(image, settings),
+            "image": shard_writer.encode_image(image, settings),
             "encoding": encoding.encode(),
         }.items():
             features[name].bytes_list.value.append(text)
@@ -156,7 +162,7 @@ def test_jpeg_is_close(catalogue, tmp_path, quality):
     found = images_in(tfrecord_datasets.get_dataset([shard], COLUMNS, 16))
     expected = np.stack([load_image(p, size_px=32) for p in catalogue["file_loc"][:20]])
     tables = Image.open(
-        io.BytesIO(create_shards.encode_image(expected[0], settings))
+        io.BytesIO(shard_writer.encode_image(expected[0], settings))
     ).quantization
     luma, chroma = (np.mean(np.square(tables[i])) / 12 for i in (0, 1))
     allowed = luma + 1.91 * chroma + (1 + 1.91 + 1) / 12
@@ -172,7 +178,7 @@ def test_jpeg_decodes_as_pillow_does(catalogue, tmp_path):
     shard = write(tmp_path, catalogue[:5], settings=settings)
     found = images_in(tfrecord_datasets.get_dataset([shard], COLUMNS, 5))
     for path, image in zip(catalogue["file_loc"], found, strict=False):
-        encoded = create_shards.encode_image(load_image(path, size_px=32), settings)
+        encoded = shard_writer.encode_image(load_image(path, size_px=32), settings)
         expected = np.array(Image.open(io.BytesIO(encoded)))
         np.testing.assert_array_equal(image, expected)
 
@@ -279,14 +285,24 @@ def test_a_shard_of_other_programs_may_not_say_how_many(shard, tmp_path):
 
 
 def test_wrong_size_is_refused(catalogue, shard, tmp_path):
-    """Pixels of another size are never reshaped into galaxies."""
+    """Pixels of another size are never reshaped into galaxies, also within a shard."""
     half = WriteShards(image_size_px=16, encoding="raw", jpeg_quality=95)
     small = write(tmp_path, catalogue[:4], settings=half, name="small")
-    for shards in ([shard, small], [small, shard]):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="several sizes"):
-            ids_in(tfrecord_datasets.get_dataset(shards, COLUMNS, 200))
+    for shards, sizes in (([shard, small], (16, 32)), ([small, shard], (32, 16))):
+        message = "several sizes: found {} px, expected {} as".format(*sizes)
+        with pytest.raises(ValueError, match=message):
+            tfrecord_datasets.get_dataset(shards, COLUMNS, 200)
+    with pytest.raises(ValueError, match="found images of 16 px, expected 32"):
+        tfrecord_datasets.get_dataset([small], COLUMNS, 4, image_size=32)
+    both = tmp_path / "both.tfrecord"
+    records = [r for path in (shard, small) for r in tf.data.TFRecordDataset(str(path))]
+    with tf.io.TFRecordWriter(str(both)) as writer:
+        for record in records[:1] + records[-1:]:
+            example = tf.train.Example.FromString(record.numpy())
+            del example.features.feature["galaxies_in_shard"]
+            writer.write(example.SerializeToString())
     with pytest.raises(tf.errors.InvalidArgumentError, match="several sizes"):
-        ids_in(tfrecord_datasets.get_dataset([small], COLUMNS, 4, image_size=32))
+        ids_in(tfrecord_datasets.get_dataset([both], COLUMNS, 4))
 
 
 def test_what_is_no_shard(tmp_path):
@@ -364,7 +380,7 @@ def test_shuffle_mixes_well(catalogue, shard):
 
 def test_shards_mix_beyond_the_buffer(catalogue, tmp_path, monkeypatch):
     """Galaxies of all shards come from the start, in another order each epoch."""
-    monkeypatch.setattr(tfrecord_datasets, "_buffered", lambda size: 8)
+    monkeypatch.setattr(shuffling, "n_buffered", lambda size: 8)
     shards = [
         write(tmp_path, catalogue[i * 16 : (i + 1) * 16], name=str(i)) for i in range(8)
     ]
@@ -385,9 +401,9 @@ def test_shards_mix_beyond_the_buffer(catalogue, tmp_path, monkeypatch):
 
 def test_buffer_is_bounded_in_bytes():
     """Half a GiB of images at most, unless these are few, and no more than help."""
-    assert tfrecord_datasets._buffered(300) * 300 * 300 * 3 <= 2**29
-    assert tfrecord_datasets._buffered(8) == 16_384
-    assert tfrecord_datasets._buffered(2000) == 1024
+    assert n_buffered(300) * 300 * 300 * 3 <= 2**29
+    assert n_buffered(8) == 16_384
+    assert n_buffered(2000) == 1024
 
 
 def test_shuffled_galaxies_keep_their_images(catalogue, shard):
@@ -450,3 +466,45 @@ def test_image_dataset_refuses(catalogue, tmp_path):
         tf.errors.InvalidArgumentError, match=r"gone.png: file does not"
     ):
         ids_in(dataset)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"file_format": "png"},
+            r"b.jpg: expected a file of file_format 'png'.*1 of 2",
+        ),
+        ({"file_format": "gif"}, "file_format: found 'gif', expected one of"),
+        (
+            {"labels": ["yes", "no"]},
+            "labels: found type .*, expected one number a path",
+        ),
+        ({"labels": [1.0, np.nan]}, "labels: found nan at position 1"),
+        ({"labels": np.zeros((2, 2, 2))}, r"labels: found .* shape \(2, 2, 2\)"),
+    ],
+)
+def test_image_dataset_names_what_is_wrong(options, message):
+    with pytest.raises(ValueError, match=message):
+        image_datasets.get_image_dataset(
+            ["a.png", "b.jpg"], requested_img_size=32, batch_size=4, **options
+        )
+
+
+def test_image_dataset_takes_no_single_path():
+    with pytest.raises(
+        ValueError, match=r"paths: found one path, a.png, expected a list"
+    ):
+        image_datasets.get_image_dataset("a.png", requested_img_size=32, batch_size=4)
+
+
+def test_jpg_and_jpeg_are_one_format(catalogue, tmp_path):
+    """Whatever case the names are in."""
+    paths = [tmp_path / name for name in ("a.jpg", "b.jpeg", "c.JPG")]
+    for path in paths:
+        Image.open(catalogue["file_loc"][0]).save(path, "JPEG")
+    for file_format in ("jpg", "jpeg"):
+        dataset = image_datasets.get_image_dataset(
+            paths, file_format=file_format, requested_img_size=32, batch_size=3
+        )
+        assert len(images_in(dataset)) == 3

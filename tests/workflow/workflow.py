@@ -20,6 +20,8 @@ PARTS = (
     "envs",
     "profiles",
 )
+BY_HAND = {"create_shards"}
+"""Programs for a shell, which no rule runs."""
 RULE_LINE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$", re.MULTILINE)
 
 

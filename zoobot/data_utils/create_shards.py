@@ -1,129 +1,96 @@
-"""Write galaxies to TFRecord shards: id, image and one feature for each vote column."""
+"""Store galaxies of a user's own tables in TFRecord shards."""
 
 from __future__ import annotations
 
-import collections
-import functools
-import io
 import logging
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-import numpy as np
-import pandas as pd
-import tensorflow as tf
-from PIL import Image
+from zoobot.data_utils.shard_catalogs import read_galaxies, sampled
+from zoobot.data_utils.shard_config import ShardConfig
+from zoobot.schemas import get_schema
 
-from zoobot.data_utils.images import load_image
-from zoobot.data_utils.whole_shards import N_GALAXIES
-from zoobot.files import written_whole
-from zoobot.logs import track
-from zoobot.settings.catalog import WriteShards
+__all__ = ["ShardConfig", "create_shards"]
 
-__all__ = ["encode_image", "write_shard"]
-
-log = logging.getLogger(__name__)
-
-_NO_VOTES = ("id_str", "file_loc", "image_digest")
-_AHEAD = 4  # images that wait in memory to be written, for each thread
+_log = logging.getLogger(__name__)
 
 
-def write_shard(
-    catalog: str | Path, *, shard: str | Path, settings: WriteShards, threads: int
+def create_shards(
+    labelled_catalog: str | Path,
+    *,
+    shard_dir: str | Path,
+    img_size: int,
+    eval_size: int,
+    unlabelled_catalog: str | Path | None = None,
+    max_labelled: int | None = None,
+    max_unlabelled: int | None = None,
+    schema: str = "gz_decals",
+    columns: Sequence[str] | None = None,
+    encoding: Literal["raw", "jpeg"] = "raw",
+    jpeg_quality: int = 95,
+    galaxies_per_shard: int = 1024,
+    seed: int = 42,
+    overwrite: bool = False,
+    threads: int | None = None,
 ) -> None:
-    """Write one shard.
+    """Read tables of galaxies, split the labelled ones, and write all to shards.
 
     Parameters
     ----------
-    catalog : str or Path
-        Parquet table with id_str, file_loc, perhaps image_digest, and columns of whole
-        numbers (votes).
-    shard : str or Path
-        TFRecord to write. Each record is a tf.train.Example with ``id_str``, ``image``
-        (bytes), ``encoding`` (raw or jpeg), ``size``, ``galaxies_in_shard`` (how many
-        records there are) and every column of votes.
-    settings : WriteShards
-        Size and encoding.
-    threads : int
-        Images decoded at once.
+    labelled_catalog : path
+        Table with id_str, file_loc and labels; a relative file_loc lies below its
+        folder.
+    shard_dir, encoding, jpeg_quality, galaxies_per_shard, seed
+        As `ShardConfig` takes them.
+    img_size : int
+        Side to which images are resized, pixels.
+    eval_size : int
+        How many labelled galaxies are held out.
+    unlabelled_catalog : path, optional
+        Table with id_str and file_loc.
+    max_labelled, max_unlabelled : int, optional
+        Most galaxies of each table, drawn by a seeded hash of their ids; all if not
+        given.
+    schema : str
+        Decision tree whose answers are the labels, as `zoobot.schemas.get_schema`
+        takes it.
+    columns : sequence of str, optional
+        Labels instead of the schema's, as ``["ring"]``.
+    overwrite, threads
+        As `ShardConfig.prepare_shards` takes them.
 
     Raises
     ------
     ValueError
-        If there is no galaxy, or an image cannot be read.
+        If a table, an image or an option is not as it should be, or there are shards
+        already.
     """
-    galaxies = pd.read_parquet(catalog)
-    if galaxies.empty:
-        raise ValueError(f"{catalog}: found no galaxy, expected at least one a shard")
-    columns = [col for col in galaxies.columns if col not in _NO_VOTES]
-
-    def encoded(path: str) -> bytes:
-        return encode_image(load_image(path, size_px=settings.image_size_px), settings)
-
-    images = _in_order(encoded, galaxies["file_loc"], threads=threads)
-    with written_whole(shard) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
-        votes = galaxies[columns].itertuples(index=False, name=None)
-        rows = zip(galaxies["id_str"], votes, images, strict=True)
-        for id_str, counts, image in track(rows, total=len(galaxies), what="galaxies"):
-            named = dict(zip(columns, counts, strict=True))
-            named[N_GALAXIES] = len(galaxies)
-            writer.write(_record(id_str, image, named, settings))
-    log.info(
-        "wrote %d galaxies with %d columns to %s", len(galaxies), len(columns), shard
+    config = ShardConfig(
+        shard_dir,
+        img_size,
+        encoding=encoding,
+        jpeg_quality=jpeg_quality,
+        galaxies_per_shard=galaxies_per_shard,
+        seed=seed,
     )
-
-
-def encode_image(image: np.ndarray, settings: WriteShards) -> bytes:
-    """Bytes of one image as a shard stores them.
-
-    Parameters
-    ----------
-    image : (size, size, 3) uint8
-    settings : WriteShards
-        ``encoding`` and ``jpeg_quality``.
-    """
-    if settings.encoding == "raw":
-        return image.tobytes()
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(
-        buffer, "JPEG", quality=settings.jpeg_quality, subsampling=0
+    labels = get_schema(schema).label_cols if columns is None else list(columns)
+    labelled = read_galaxies(labelled_catalog, columns=labels)
+    if not len(labelled):
+        raise ValueError(f"{labelled_catalog}: found no galaxy, expected at least one")
+    unlabelled = None
+    if unlabelled_catalog is not None:
+        unlabelled = read_galaxies(unlabelled_catalog, columns=[])
+        unlabelled = sampled(unlabelled, max_unlabelled, seed=seed)
+    elif max_unlabelled:
+        _log.info(
+            "no table of unlabelled galaxies, of which to take %d", max_unlabelled
+        )
+    config.prepare_shards(
+        sampled(labelled, max_labelled, seed=seed),
+        unlabelled,
+        columns_to_save=labels,
+        eval_size=eval_size,
+        overwrite=overwrite,
+        threads=threads,
     )
-    return buffer.getvalue()
-
-
-def _in_order(
-    function: Callable[[str], bytes], paths: Iterable[str], *, threads: int
-) -> Iterator[bytes]:
-    """Results in the order of the paths, of which a few are worked on ahead."""
-    with ThreadPoolExecutor(threads) as pool:
-        ahead: collections.deque[Future[bytes]] = collections.deque()
-        for path in paths:
-            ahead.append(pool.submit(function, path))
-            if len(ahead) > _AHEAD * threads:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-
-
-def _record(id_str: str, image: bytes, votes: dict, settings: WriteShards) -> bytes:
-    """A serialized tf.train.Example."""
-    example = tf.train.Example()
-    features = example.features.feature
-    features["id_str"].bytes_list.value.append(id_str.encode())
-    features["encoding"].bytes_list.value.append(settings.encoding.encode())
-    features["size"].int64_list.value.append(settings.image_size_px)
-    for column, count in votes.items():
-        features[column].int64_list.value.append(int(count))
-    # Serialized messages one after another are the message of all their fields. Added
-    # here, the image is copied once; inside the message it would be several times.
-    before = example.SerializeToString(deterministic=True)
-    return b"".join([before, _before_image(len(image)), image])
-
-
-@functools.lru_cache(maxsize=1)
-def _before_image(n_bytes: int) -> bytes:
-    """What stands before the image in an Example that holds nothing else."""
-    example = tf.train.Example()
-    example.features.feature["image"].bytes_list.value.append(bytes(n_bytes))
-    return example.SerializeToString()[:-n_bytes]

@@ -13,10 +13,17 @@ from zoobot.data_utils.untuned import untuned
 
 __all__ = ["get_image_dataset"]
 
+_SUFFIXES: dict[str, tuple[str, ...]] = {
+    "png": (".png",),
+    "jpg": (".jpg", ".jpeg"),
+    "jpeg": (".jpg", ".jpeg"),
+}
+
 
 def get_image_dataset(
     paths: Sequence[str | Path],
     *,
+    file_format: str | None = None,
     requested_img_size: int,
     batch_size: int,
     margin_px: int = 0,
@@ -27,7 +34,10 @@ def get_image_dataset(
     Parameters
     ----------
     paths : (n_galaxies,) sequence of path
-        png and jpg files.
+        Image files.
+    file_format : {"png", "jpg", "jpeg"}, optional
+        What their names must end in; jpg and jpeg are the same. Not given: anything, as
+        the content of a file decides how it is read.
     requested_img_size : int
         Side to which images are resized, pixels.
     batch_size : int
@@ -35,8 +45,8 @@ def get_image_dataset(
     margin_px : int
         Pixels of that size that are left out along each edge; see
         `zoobot.data_utils.images.load_image`.
-    labels : (n_galaxies, ...) array_like, optional
-        One entry a galaxy.
+    labels : (n_galaxies,) or (n_galaxies, n_labels) array_like, optional
+        One number a galaxy, or several.
 
     Returns
     -------
@@ -48,19 +58,15 @@ def get_image_dataset(
     Raises
     ------
     ValueError
-        If there is no path, or not as many labels as paths.
+        If there is no path, one of another format, or labels that are not one number
+        a path.
     """
-    if not len(paths):
-        raise ValueError("paths: found none, expected at least one image file")
-    if labels is not None and len(labels) != len(paths):
-        raise ValueError(
-            f"labels: found {len(labels)}, expected {len(paths)}, one a path"
-        )
+    _check_paths(paths, file_format)
     columns: dict[str, list[str] | np.ndarray] = {
         "id_str": [str(path) for path in paths]
     }
     if labels is not None:
-        columns["label"] = np.asarray(labels)
+        columns["label"] = _checked_labels(labels, n_galaxies=len(paths))
 
     def add_image(row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         image = _load(row["id_str"], size=requested_img_size, margin=margin_px)
@@ -68,6 +74,47 @@ def get_image_dataset(
 
     dataset = untuned(tf.data.Dataset.from_tensor_slices(columns))
     return dataset.map(add_image, num_parallel_calls=tf.data.AUTOTUNE).batch(batch_size)
+
+
+def _check_paths(paths: Sequence[str | Path], file_format: str | None) -> None:
+    if isinstance(paths, str | Path):
+        raise ValueError(f"paths: found one path, {paths}, expected a list of them")
+    if not len(paths):
+        raise ValueError("paths: found none, expected at least one image file")
+    if file_format is None:
+        return
+    if file_format not in _SUFFIXES:
+        raise ValueError(
+            f"file_format: found {file_format!r}, expected one of {list(_SUFFIXES)}"
+        )
+    suffixes = _SUFFIXES[file_format]
+    others = [p for p in paths if not str(p).lower().endswith(suffixes)]
+    if others:
+        raise ValueError(
+            f"{others[0]}: expected a file of file_format {file_format!r}, whose name "
+            f"ends in {' or '.join(suffixes)}; {len(others)} of {len(paths)} paths do "
+            "not"
+        )
+
+
+def _checked_labels(labels: Sequence | np.ndarray, *, n_galaxies: int) -> np.ndarray:
+    found = np.asarray(labels)
+    if len(found) != n_galaxies:
+        raise ValueError(
+            f"labels: found {len(found)}, expected {n_galaxies}, one a path"
+        )
+    if found.dtype.kind not in "biuf" or found.ndim > 2:
+        raise ValueError(
+            f"labels: found type {found.dtype} and shape {found.shape}, expected one "
+            "number a path, or several"
+        )
+    unknown = np.flatnonzero(~np.isfinite(found.reshape(n_galaxies, -1)).all(axis=1))
+    if len(unknown):
+        raise ValueError(
+            f"labels: found {found[unknown[0]]} at position {unknown[0]}, expected "
+            "finite numbers"
+        )
+    return found
 
 
 def _load(path: tf.Tensor, *, size: int, margin: int) -> tf.Tensor:

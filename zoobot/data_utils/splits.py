@@ -19,7 +19,14 @@ from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.settings.catalog import ChunkCatalog, SplitCatalog
 
-__all__ = ["ORDER", "assign_parts", "chunk_catalog", "part_of", "split_catalog"]
+__all__ = [
+    "ORDER",
+    "assign_parts",
+    "chunk_catalog",
+    "part_of",
+    "split_catalog",
+    "uniform_of",
+]
 
 ORDER = "order.txt"
 """File beside shards or chunks: their names, in the order of the catalogue."""
@@ -47,11 +54,26 @@ def part_of(id_str: str, *, train: float, val: float, seed: int) -> str:
     str
         ``train``, ``val`` or ``test``.
     """
-    digest = hashlib.sha256(f"{seed}/split/{id_str}".encode()).digest()
-    uniform = int.from_bytes(digest[:8], "big") / 2**64
+    uniform = uniform_of(id_str, seed=seed)
     if uniform < train:
         return "train"
     return "val" if uniform < train + val else "test"
+
+
+def uniform_of(id_str: str, *, seed: int, purpose: str = "split") -> float:
+    """Hash of a galaxy's id, uniform from 0 to 1.
+
+    Parameters
+    ----------
+    id_str : str
+        The galaxy.
+    seed : int
+        Another seed gives another number.
+    purpose : str
+        So does another purpose.
+    """
+    digest = hashlib.sha256(f"{seed}/{purpose}/{id_str}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def assign_parts(id_str: Sequence[str], *, settings: SplitCatalog) -> np.ndarray:

@@ -16,14 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
 
+from zoobot.data_utils.shard_layouts import Layout, layout_of
 from zoobot.files import MAKE_ANEW
 
-__all__ = ["N_GALAXIES", "check_shards", "damage_named"]
-
-N_GALAXIES = "galaxies_in_shard"
-"""Feature of each record: how many records its shard has."""
+__all__ = ["check_shards", "check_undamaged", "damage_named"]
 
 # TFRecord: length as uint64, CRC-32C of that, the record, CRC-32C of the record.
 _LENGTH = struct.Struct("<Q")
@@ -32,7 +29,7 @@ _AT_ONCE = 16  # where files are far away, the time goes into waiting for them
 
 
 @tf.autograph.experimental.do_not_convert  # where a dataset's function calls it
-def check_shards(records: Sequence[str | Path]) -> None:
+def check_shards(records: Sequence[str | Path]) -> list[Layout]:
     """Check that shards are whole, by the lengths of their records.
 
     Reads a few bytes of each record, and a shard that has not changed only once.
@@ -42,14 +39,18 @@ def check_shards(records: Sequence[str | Path]) -> None:
     records : sequence of path
         TFRecords; those made elsewhere need not say how many galaxies they have.
 
+    Returns
+    -------
+    (n_shards,) list of Layout
+        What the first record of each holds.
+
     Raises
     ------
     ValueError
         If one is missing, empty, or ends within or between records.
     """
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(_check_if_changed, records):
-            pass
+        return list(pool.map(_check_if_changed, records))
 
 
 @contextlib.contextmanager
@@ -76,6 +77,21 @@ def damage_named(records: Sequence[str | Path]) -> Iterator[None]:
         ) from error
 
 
+def check_undamaged(path: str | Path) -> None:
+    """Read a whole shard, as its checksums are compared then.
+
+    Whoever found something odd in a shard asks this first.
+
+    Raises
+    ------
+    ValueError
+        If a record is damaged.
+    """
+    with damage_named([path]):
+        for _ in tf.data.TFRecordDataset(str(path)):
+            pass
+
+
 def _is_damaged(path: str | Path) -> bool:
     try:
         for _ in tf.data.TFRecordDataset(str(path)):
@@ -85,18 +101,18 @@ def _is_damaged(path: str | Path) -> bool:
     return False
 
 
-def _check_if_changed(path: str | Path) -> None:
+def _check_if_changed(path: str | Path) -> Layout:
     try:
         status = Path(path).stat()
     except OSError as error:
         raise ValueError(
             f"{path}: expected a TFRecord, {os.strerror(error.errno or 0)}"
         ) from error
-    _check(str(path), status.st_size, status.st_mtime_ns)
+    return _check(str(path), status.st_size, status.st_mtime_ns)
 
 
 @functools.cache
-def _check(path: str, size: int, changed: int) -> None:
+def _check(path: str, size: int, changed: int) -> Layout:
     n_records = start = 0
     first = b""
     with open(path, "rb", buffering=0) as file:  # noqa: PTH123, a few bytes at a time
@@ -111,19 +127,11 @@ def _check(path: str, size: int, changed: int) -> None:
                 )
             first = first or os.pread(file.fileno(), length, start + _BEFORE)
             start, n_records = end, n_records + 1
-    expected = _galaxies_in_shard(first)
+    layout = layout_of(first)  # of a damaged one its reader finds the damage
+    expected = layout.n_galaxies
     if n_records == 0 or n_records != (expected or n_records):
         raise ValueError(
             f"{path}: found {n_records} galaxies, expected "
             f"{expected or 'one or more'}; {MAKE_ANEW}"
         )
-
-
-def _galaxies_in_shard(record: bytes) -> int:
-    """What a record says; 0 if it does not, or is damaged, which its reader sees."""
-    try:
-        features = tf.train.Example.FromString(record).features.feature
-    except DecodeError:
-        return 0
-    counts = features[N_GALAXIES].int64_list.value
-    return counts[0] if counts else 0
+    return layout

@@ -14,6 +14,11 @@ __all__ = ["Train"]
 class Train(Section):
     """The model and its training."""
 
+    shards: Literal["tfrecords", "none"]
+    """tfrecords: images are stored in shards first; none: their files are read."""
+    cache: Literal["none", "memory", "file"]
+    """shards none: where decoded images are kept, 3 bytes a pixel: nowhere, in memory,
+    or in a file in the folder that TMPDIR names, gone when training ends."""
     architecture: str
     """Encoder: an EfficientNet of keras.applications, by name."""
     crop_size_px: int = Field(ge=16)
@@ -58,6 +63,11 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
+        if self.cache != "none" and self.shards != "none":
+            raise ValueError(
+                f"cache: found {self.cache} with shards {self.shards}, expected none, "
+                "as shards hold decoded images"
+            )
         if self.concentration_max <= self.concentration_min:
             raise ValueError(
                 f"concentration_max: found {self.concentration_max}, expected more "

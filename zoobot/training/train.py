@@ -1,4 +1,4 @@
-"""Train one member of the ensemble from shards, and store it as a model folder."""
+"""Train one member of the ensemble, and store it as a model folder."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from zoobot.data_utils import tfrecord_datasets
-from zoobot.data_utils.shard_digests import content_digest
-from zoobot.data_utils.untuned import untuned
 from zoobot.dirichlet_multinomial import fit_constant_concentrations
 from zoobot.estimators import device_memory, encoders, heads
-from zoobot.estimators.augmentation import center_view, random_view
 from zoobot.estimators.devices import be_deterministic, use_threads
-from zoobot.preprocess import PreprocessingConfig, preprocess_images, stack_labels
 from zoobot.schemas import Schema, get_schema
 from zoobot.settings.training import Train
+from zoobot.training.batches import (
+    get_galaxies,
+    training_batches,
+    validation_batches,
+)
 from zoobot.training.checkpoint import Checkpoint
 from zoobot.training.compiling import compile_model
 from zoobot.training.losses import get_multiquestion_loss
@@ -53,6 +52,7 @@ def train_member(
     code: str = "",
     threads: int | None = None,
     recipe: str = "",
+    image_size: int | None = None,
 ) -> None:
     """Train one model and write its folder: encoder, head, card and history.
 
@@ -61,7 +61,8 @@ def train_member(
     Parameters
     ----------
     train_shards, val_shards : sequence of path
-        TFRecords to train on, and to choose the best epoch.
+        TFRecords to train on, and to choose the best epoch; parquet tables whose image
+        files are read where the settings say ``shards: none``.
     schema : str
         Decision tree, as `zoobot.schemas.get_schema` takes it.
     member : int
@@ -79,9 +80,14 @@ def train_member(
         model is made by, apart from the galaxies, for its card.
     threads : int, optional
         Threads to compute with, if not all cores; not once TensorFlow was used.
+    image_size : int, optional
+        Side of the stored images, pixels. Needed without shards: image files are
+        resized to it, and a model takes galaxies at this scale.
 
     Raises
     ------
+    ValueError
+        If the files are not what the settings say, or not whole.
     FloatingPointError
         If the loss becomes NaN; the message says where and what to do.
     """
@@ -90,10 +96,11 @@ def train_member(
     tree = get_schema(schema)
     seed = settings.seed + member
     be_deterministic(seed)
-    _, votes = tfrecord_datasets.read_columns(train_shards, tree.label_cols)
-    size = tfrecord_datasets.shard_image_size(train_shards)
+    galaxies = get_galaxies(train_shards, settings=settings, image_size=image_size)
+    votes, size = galaxies.labels(tree.label_cols), galaxies.image_size
     log.info("%d training galaxies, %d px, %s", len(votes), size, tree)
-    val = validation_batches(val_shards, tree.label_cols, settings=settings)
+    val_galaxies = get_galaxies(val_shards, settings=settings, image_size=size)
+    val = validation_batches(val_galaxies, tree.label_cols, settings=settings)
 
     encoder, head, model = get_networks(settings, schema=tree, votes=votes)
     steps = math.ceil(len(votes) / settings.batch_size)
@@ -110,13 +117,13 @@ def train_member(
             "code": code,
             "member": member,
             "schema": tree.to_json(),
-            "training galaxies": content_digest(train_shards),
-            "validation galaxies": content_digest(val_shards),
+            "training galaxies": galaxies.digest(),
+            "validation galaxies": val_galaxies.digest(),
         },
     )
     checkpoint.restore(model)
     train = training_batches(
-        train_shards,
+        galaxies,
         tree.label_cols,
         settings=settings,
         seed=seed,
@@ -175,97 +182,6 @@ def get_optimizer(
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-def training_batches(
-    shards: Sequence[str | Path],
-    label_cols: Sequence[str],
-    *,
-    settings: Train,
-    seed: int,
-    first_epoch: int = 0,
-) -> tf.data.Dataset:
-    """Epochs' batches, one after another: new order and new views in each.
-
-    Parameters
-    ----------
-    shards : sequence of path
-    label_cols : sequence of str
-        Vote columns, in the order of the model's answers.
-    settings : Train
-    seed : int
-    first_epoch : int
-        Number of the first epoch, from 0; those before it are left out.
-
-    Returns
-    -------
-    tf.data.Dataset
-        (images, votes): (batch, input_size, input_size, channels) float32 in 0-1, and
-        (batch, n_answers) float32.
-    """
-    size = tfrecord_datasets.shard_image_size(shards)
-    config = _preprocessing(label_cols, size, settings)
-
-    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-        galaxies = tfrecord_datasets.get_dataset(
-            shards,
-            label_cols,
-            settings.batch_size,
-            shuffle=True,
-            seed=seed + epoch,
-            image_size=size,
-        )
-
-        def view(batch: dict[str, tf.Tensor]):
-            images = random_view(
-                preprocess_images(batch["image"], config),
-                id_str=batch["id_str"],
-                epoch=epoch,
-                seed=seed,
-                shift_max=settings.shift_max_px,
-                crop_size=settings.crop_size_px,
-                input_size=settings.input_size_px,
-            )
-            return images, stack_labels(batch, label_cols)
-
-        return galaxies.map(view, num_parallel_calls=tf.data.AUTOTUNE)
-
-    epochs = untuned(tf.data.Dataset.range(first_epoch, settings.epochs))
-    return epochs.flat_map(one_epoch).prefetch(tf.data.AUTOTUNE)
-
-
-def validation_batches(
-    shards: Sequence[str | Path], label_cols: Sequence[str], *, settings: Train
-) -> tf.data.Dataset:
-    """Batches of central views, in the order of the shards; shapes as in training."""
-    size = tfrecord_datasets.shard_image_size(shards)
-    config = _preprocessing(label_cols, size, settings)
-
-    def view(batch: dict[str, tf.Tensor]):
-        images = center_view(
-            preprocess_images(batch["image"], config),
-            crop_size=settings.crop_size_px,
-            input_size=settings.input_size_px,
-        )
-        return images, stack_labels(batch, label_cols)
-
-    galaxies = tfrecord_datasets.get_dataset(shards, label_cols, settings.batch_size)
-    ids, _ = tfrecord_datasets.read_columns(shards, label_cols[:1])
-    # Records do not say how many they are, and Keras warns of an end that it meets.
-    n_batches = math.ceil(len(ids) / settings.batch_size)
-    return (
-        galaxies.map(view, num_parallel_calls=tf.data.AUTOTUNE)
-        .apply(tf.data.experimental.assert_cardinality(n_batches))
-        .prefetch(tf.data.AUTOTUNE)
-    )
-
-
-def _preprocessing(
-    label_cols: Sequence[str], size: int, settings: Train
-) -> PreprocessingConfig:
-    return PreprocessingConfig(
-        label_cols=label_cols, input_size=size, make_greyscale=settings.greyscale
-    )
 
 
 def get_networks(
