@@ -6,15 +6,16 @@ BIN := .venv/bin
 # is not there. The one setting of this project that points outside it.
 export ZOOBOT_REAL_DATA ?= ../shared/data
 
-.PHONY: help setup demo test check galaxy_zoo_2 benchmark clean
+.PHONY: help setup demo test check docs galaxy_zoo_2 benchmark clean
 
 help:
 	@echo "make demo          set up, then run the whole workflow on a simulated survey"
 	@echo "make test          set up, then check and test everything"
+	@echo "make docs          set up, then build the documentation in docs/_build/html"
 	@echo "make galaxy_zoo_2  set up, then run on real galaxies in ZOOBOT_REAL_DATA"
 	@echo "make benchmark     set up, then measure speed and memory"
 	@echo "make setup         only install what is missing, in .venv"
-	@echo "make clean         remove the demo's results"
+	@echo "make clean         remove the demo's results and the built documentation"
 
 # Redone only when the pinned versions or the project's own file change.
 setup: .venv/installed
@@ -37,7 +38,10 @@ galaxy_zoo_2: setup
 benchmark: setup
 	$(BIN)/python -m benchmarks --write
 
-check: setup
+docs: setup
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+
+check: setup docs
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/snakefmt --check Snakefile rules
@@ -48,4 +52,4 @@ test: check
 	$(BIN)/python -m pytest
 
 clean:
-	rm -rf results .snakemake
+	rm -rf results .snakemake docs/_build docs/made

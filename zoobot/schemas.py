@@ -169,7 +169,7 @@ class Schema:
         return chosen
 
     def path_texts(self, chosen: np.ndarray) -> list[str]:
-        """Label columns of each path in the tree's order, joined by `` > ``.
+        """Label columns of each path in the tree's order, joined by ">".
 
         Parameters
         ----------

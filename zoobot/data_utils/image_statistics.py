@@ -61,11 +61,11 @@ def image_statistics(image: np.ndarray) -> dict[str, float]:
         - colour_gradient : log10(red / blue) inside the half-light radius less outside
         - half_light_radius : as a share of half the image's side
         - concentration : C = 5 log10(r80 / r20) [1]_
-        - asymmetry : A = sum |I - I_180| / sum |I|, less that of the border [1]_, about
-          the image's centre, which is not moved to make A least
-        - clumpiness : S = 10 sum max(I - I_smooth, 0) / sum |I|, less that of the
+        - asymmetry : ``A = sum |I - I_180| / sum |I|``, less that of the border [1]_,
+          about the image's centre, which is not moved to make A least
+        - clumpiness : ``S = 10 sum max(I - I_smooth, 0) / sum |I|``, less that of the
           border, the core left out; I_smooth is the mean over a box of 1/13 side [1]_
-        - gini : sum (2 i - n - 1) |X_i| / (sum |X_i| (n - 1)), i the rank of the n
+        - gini : ``sum (2 i - n - 1) |X_i| / (sum |X_i| (n - 1))``, i the rank of the n
           pixels by brightness [2]_
         - m20 : log10(M_20 / M), M = sum I r^2 about the centroid, M_20 of the pixels as
           bright as those that hold a fifth of the light [2]_, not below -4

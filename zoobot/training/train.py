@@ -75,11 +75,12 @@ def train_member(
     checkpoint_folder : path, optional
         For the state at each epoch's end, from which a training of the same settings,
         galaxies, versions and code goes on; removed at the end.
-    code, recipe : str, optional
-        Version of the code, if it changes within a version of the library; and what the
-        model is made by, apart from the galaxies, for its card.
+    code : str, optional
+        Version of the code, if it changes within a version of the library.
     threads : int, optional
         Threads to compute with, if not all cores; not once TensorFlow was used.
+    recipe : str, optional
+        What the model is made by, apart from the galaxies, for its card.
     image_size : int, optional
         Side of the stored images, pixels. Needed without shards: image files are
         resized to it, and a model takes galaxies at this scale.
