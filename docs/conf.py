@@ -35,6 +35,7 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["substitution"]
 autodoc_typehints = "none"  # numpydoc's sections have them, with shapes
 autodoc_member_order = "bysource"
+add_module_names = False
 numpydoc_show_class_members = False
 numpydoc_validation_checks = {
     "GL01",  # one line of summary, not begun on the line below the quotes
@@ -42,7 +43,6 @@ numpydoc_validation_checks = {
     "GL06",  # sections of numpydoc only,
     "GL07",  # in its order
     "PR02",  # no parameter that is not there
-    "PR03",  # parameters in the order of the signature
     "SS01",  # a summary
 }
 suppress_warnings = ["toc.not_included"]
@@ -55,3 +55,16 @@ reference.write_pages(made / "api", library=ROOT / "zoobot")
 myst_substitutions = {
     "pictured": pictures.make_pictures(made / "pictures", results=ROOT / "results")
 }
+
+
+def _sections_as_rubrics(app, what, name, obj, options, lines):
+    """Headings in a module's docstring must not become chapters of its page."""
+    if what == "module":
+        for i, line in enumerate(lines[1:], start=1):
+            if line and set(line) == {"-"}:
+                lines[i - 1 : i + 1] = [f".. rubric:: {lines[i - 1]}", ""]
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _sections_as_rubrics)

@@ -45,14 +45,16 @@ def _folder_page(folder: str, modules: list[Path], names: list[str]) -> str:
     lines = [title, "=" * len(title), ""]
     lines += [_summary(modules[0].parent / "__init__.py"), ""]
     for module, name in zip(modules, names, strict=True):
-        lines += [f":doc:`{name}`", f"   {_summary(module)}", ""]
+        lines += [f":doc:`{module.stem} <{name}>`", f"   {_summary(module)}", ""]
     lines += [".. toctree::", "   :hidden:", ""]
     lines += [f"   {name}" for name in names]
     return "\n".join(lines) + "\n"
 
 
 def _module_page(name: str) -> str:
-    return f"{name}\n{'=' * len(name)}\n\n.. automodule:: {name}\n   :members:\n"
+    title = name.rpartition(".")[-1]
+    lines = [title, "=" * len(title), "", f"``import {name}``", ""]
+    return "\n".join([*lines, f".. automodule:: {name}", "   :members:", ""])
 
 
 def _summary(module: Path) -> str:

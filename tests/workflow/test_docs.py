@@ -97,7 +97,9 @@ def test_the_page_of_settings_has_all_of_them(
         "sees, in pixels. | whole number, pixels | at least 16 | `64` `# central part"
     ) in page
     assert "one of a few | `tensorflow`, `openvino` |" in page
-    comments = re.findall(r"^ *\w+:.*?\s#\s(.+)$", (ROOT / "config.yaml").read_text(), re.M)
+    comments = re.findall(
+        r"^ *\w+:.*?\s#\s(.+)$", (ROOT / "config.yaml").read_text(), re.M
+    )
     assert len(comments) > 50
     for comment in comments:
         assert comment.strip() in page, comment

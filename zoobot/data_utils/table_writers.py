@@ -37,7 +37,7 @@ def arrow_writer(
     schema : pa.Schema
         Names and types of the columns. Its notes, if it has some, become metadata for
         astropy, TOPCAT and pandas.
-    options
+    **options
         Of `pyarrow.parquet.ParquetWriter`.
 
     Yields
