@@ -57,6 +57,7 @@ MAY_IMPORT_TENSORFLOW = {
 }
 NEEDS_TENSORFLOW = {
     "create_shards",
+    "crossmatch",
     "write_shards",
     "train",
     "extract_representations",

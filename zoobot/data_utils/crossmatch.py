@@ -81,7 +81,7 @@ def cross_match(
     """
     ours = open_table(table.path, texts=[table.id_column])
     theirs = open_table(catalog.path, texts=[catalog.id_column])
-    about = {"by": by, "keep": keep}
+    about: dict[str, str] = {"by": by, "keep": keep}
     if by == "id":
         matches = match_by_id(_ids(table), others=_ids(catalog))
     else:

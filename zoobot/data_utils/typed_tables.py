@@ -24,12 +24,12 @@ __all__ = ["TypedTable", "open_table"]
 
 _log = logging.getLogger(__name__)
 
-# Whole numbers without zeros in front, which ids have.
+# Whole numbers without zeros in front, which ids have; floats whose digits all count.
 _PATTERNS = {
     pa.bool_(): r"^(?i:true|false)$",
-    pa.int64(): r"^[+-]?(0|[1-9][0-9]{0,17})$",
+    pa.int64(): r"^-?(0|[1-9][0-9]{0,18})$",
     pa.float64(): (
-        r"^(?i:nan|[+-]?(inf|((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?))$"
+        r"^(?i:nan|[+-]?(inf|((0|[1-9][0-9]{0,16})(\.[0-9]*)?|\.[0-9]+)(e[+-]?[0-9]+)?))$"
     ),
 }
 _WIDER = {
@@ -128,7 +128,13 @@ def _types_of_texts(path: Path, names: list[str]) -> dict[str, pa.DataType]:
 
 
 def _all_are(values: pa.ChunkedArray, kind: pa.DataType) -> bool:
-    return bool(pc.all(pc.match_substring_regex(values, _PATTERNS[kind])).as_py())
+    if not pc.all(pc.match_substring_regex(values, _PATTERNS[kind])).as_py():
+        return False
+    try:
+        pc.cast(values, kind)
+    except pa.ArrowInvalid:  # of 19 digits, but too large
+        return False
+    return True
 
 
 def _stored(kind: pa.DataType) -> pa.DataType | None:
