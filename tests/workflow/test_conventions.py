@@ -57,7 +57,6 @@ MAY_IMPORT_TENSORFLOW = {
 }
 NEEDS_TENSORFLOW = {
     "create_shards",
-    "crossmatch",
     "write_shards",
     "train",
     "extract_representations",

@@ -20,7 +20,7 @@ PARTS = (
     "envs",
     "profiles",
 )
-BY_HAND = {"create_shards"}
+BY_HAND = {"create_shards", "crossmatch"}
 """Programs for a shell, which no rule runs."""
 RULE_LINE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$", re.MULTILINE)
 
