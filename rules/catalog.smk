@@ -23,10 +23,7 @@ rule simulate_survey:
 rule prepare_catalog:
     """Check every row and image; keep the good, list the rest with reasons."""
     input:
-        catalogs=in_data_folder(
-            settings.prepare_catalog.labelled_catalogs
-            + settings.prepare_catalog.unlabelled_catalogs
-        ),
+        catalogs=in_data_folder(settings.prepare_catalog.tables),
         schema=schema_file(),
     output:
         labelled="results/catalog/labelled.parquet",

@@ -52,20 +52,44 @@ def write_csv(path, rows, *, columns=COLUMNS):
     return path
 
 
+def catalog_settings(**changes):
+    """Settings of prepare_catalog that read tables as they are and reject any row."""
+    settings = {
+        "labelled_catalogs": [],
+        "unlabelled_catalogs": [],
+        "image_folders": [],
+        "preset": "none",
+        "columns": {},
+        "file_loc_folder": "",
+        "file_loc_suffix": "",
+        "file_loc_table": "",
+        "volunteers": 40,
+        "rejected_share_max": 1.0,
+    }
+    return PrepareCatalog(**(settings | changes))
+
+
 def prepare(
-    folder, *, labelled=(), unlabelled=(), images=(), threads=2, rejected_share_max=1.0
+    folder,
+    *,
+    labelled=(),
+    unlabelled=(),
+    images=(),
+    threads=2,
+    schema=SCHEMA,
+    **changes,
 ):
     """Run prepare_catalog with paths relative to a folder, and read what it wrote."""
-    settings = PrepareCatalog(
+    settings = catalog_settings(
         labelled_catalogs=list(labelled),
         unlabelled_catalogs=list(unlabelled),
         image_folders=list(images),
-        rejected_share_max=rejected_share_max,
+        **changes,
     )
     out = folder / "out"
     catalogs.prepare_catalog(
         settings,
-        schema=SCHEMA,
+        schema=schema,
         data_folder=folder,
         labelled=out / "labelled.parquet",
         unlabelled=out / "unlabelled.parquet",

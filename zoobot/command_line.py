@@ -34,12 +34,13 @@ def parser(
     if section is not None:
         group = result.add_argument_group(f"settings ({section.__doc__})")
         for name, field in section.model_fields.items():
-            is_list = getattr(field.annotation, "__origin__", None) is list
+            kind = getattr(field.annotation, "__origin__", None)
             group.add_argument(
                 _option(name),
                 required=True,
-                metavar="VALUE",
-                nargs="*" if is_list else None,
+                metavar="NAME=VALUE" if kind is dict else "VALUE",
+                nargs="*" if kind in (list, dict) else None,
+                action=_StorePairs if kind is dict else "store",
                 help=(field.description or "").replace("%", "%%"),
             )
     return result
@@ -79,10 +80,32 @@ def option_string(section: Section) -> str:
     )
 
 
+class _StorePairs(argparse.Action):
+    """Store words such as id_str=iauname as a mapping."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        pairs: dict[str, str] = {}
+        for word in values:
+            name, equals, value = word.partition("=")
+            if not equals or name in pairs:
+                why = "name=value, each name once"
+                parser.error(f"{option_string}: found {word!r}, expected {why}")
+            pairs[name] = value
+        setattr(namespace, self.dest, pairs)
+
+
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
 def _words(value: Any) -> str:
+    if isinstance(value, dict):
+        value = [f"{name}={one}" for name, one in sorted(value.items())]
     values = value if isinstance(value, list) else [value]
     return " ".join(shlex.quote(str(v)) for v in values)

@@ -6,22 +6,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.catalogs import COLUMNS, SCHEMA, draw_images, prepare, write_csv
+from tests.catalogs import (
+    COLUMNS,
+    SCHEMA,
+    catalog_settings,
+    draw_images,
+    prepare,
+    write_csv,
+)
 from zoobot.data_utils.catalog_sources import find_sources
 from zoobot.data_utils.tables import column_names, read_table
-from zoobot.settings.catalog import PrepareCatalog
 
 BANDS = ["g", "z"]
 
 
-def rows_of(path, *, bands=BANDS, votes=()):
+def rows_of(path, *, bands=BANDS, votes=(), **changes):
     """All rows of one table, in one piece."""
-    settings = PrepareCatalog(
-        labelled_catalogs=[path.name] if votes else [],
-        unlabelled_catalogs=[] if votes else [path.name],
-        image_folders=[],
-        rejected_share_max=1.0,
-    )
+    kind = "labelled_catalogs" if votes else "unlabelled_catalogs"
+    settings = catalog_settings(**{kind: [path.name]}, **changes)
     (source,) = find_sources(
         settings, data_folder=path.parent, label_cols=list(votes), bands=bands
     )
@@ -154,3 +156,95 @@ def test_columns_may_be_renamed(tmp_path):
     assert table.name_of("id_str") == "objid"
     assert column_names(path) == ["objid", "y"]
     assert SCHEMA.label_cols[0] not in column_names(path)
+
+
+MAP = {"id_str": "objid", "file_loc": "png_loc", "arms_no": "no arms"}
+THEIRS = ["objid", "png_loc", *SCHEMA.label_cols[:-1], "no arms"]
+
+
+def test_columns_of_other_names(tmp_path):
+    """Of all tables that have them; reasons call columns by the table's names."""
+    draw_images(tmp_path, ["a.png", "b.png"])
+    good = ["a", "a.png", 1, 2, 0, 3]
+    dirty = [["b\a", "a.png", 1, 0, 0, 0], ["c", "", 1, 0, 0, 0]]
+    dirty += [["d", "a.png", 1, 0, 0, -1], ["short"]]
+    write_csv(tmp_path / "theirs.csv", [good, *dirty], columns=THEIRS)
+    write_csv(tmp_path / "ours.csv", [["e", "b.png", 5, 0, 0, 0]])
+    (tmp_path / "u.csv").write_text("objid,png_loc,ra\nf,b.png,1\n")
+    tables = {"labelled": ["theirs.csv", "ours.csv"], "unlabelled": ["u.csv"]}
+    result = prepare(tmp_path, **tables, columns=MAP)
+    assert list(result.labelled["id_str"]) == ["a", "e"]
+    assert list(result.labelled["arms_no"]) == [3, 0]
+    assert list(result.unlabelled["id_str"]) == ["f"]
+    assert result.reason("b\a").startswith("objid: found 'b\\x07'")
+    assert result.reason("c") == "png_loc: empty, expected the path of an image"
+    assert result.reason("d").startswith("no arms: found '-1', expected a whole")
+    assert "line 6: found 1 fields, expected 6" in result.reason("short")
+
+
+def test_where_paths_of_images_start_and_end(tmp_path):
+    """In a folder of the settings, with a suffix; a whole path stays."""
+    draw_images(tmp_path / "all images", ["7.x.jpg", "8.jpg"])
+    whole = tmp_path / "all images" / "8"
+    path = tmp_path / "tables" / "l.csv"
+    rows = [["7.x", 1, 0, 0, 0], [str(whole), 1, 0, 0, 0], ["", 1, 0, 0, 0]]
+    write_csv(path, rows, columns=["objid", *SCHEMA.label_cols])
+    result = prepare(
+        tmp_path,
+        labelled=["tables/l.csv"],
+        columns={"id_str": "objid", "file_loc": "objid"},
+        file_loc_folder="all images",
+        file_loc_suffix=".jpg",
+    )
+    assert list(result.labelled["id_str"]) == ["7.x", str(whole)]
+    images = [str(tmp_path / "all images" / name) for name in ("7.x.jpg", "8.jpg")]
+    assert list(result.labelled["file_loc"]) == images
+    assert list(result.rejected["file_loc"]) == [""]
+
+
+def test_files_by_band_of_other_names(tmp_path):
+    """A band's column may be called anything, too."""
+    path = write_csv(
+        tmp_path / "u.csv", [["a", "1", "2"]], columns=["id_str", "G", "Z"]
+    )
+    names = {"file_loc_g": "G", "file_loc_z": "Z"}
+    found = rows_of(path, columns=names, file_loc_folder="/data")
+    assert found.loc[0, ["file_loc_g", "file_loc_z"]].to_list() == [
+        "/data/1",
+        "/data/2",
+    ]
+    with pytest.raises(ValueError, match="unknown name 'file_loc_r', expected one of"):
+        rows_of(path, columns={"file_loc_r": "R"})
+    with pytest.raises(ValueError, match="unknown name 'file_loc_g', expected one of"):
+        rows_of(path, columns=names, bands=[])
+
+
+def test_names_in_the_settings_that_no_table_has(tmp_path):
+    """A name that is misspelt is an error even if all tables have ours."""
+    write_csv(tmp_path / "l.csv", [])
+    with pytest.raises(
+        ValueError, match="columns: id_str: found 'objd', which is a col"
+    ):
+        prepare(tmp_path, labelled=["l.csv"], columns={"id_str": "objd"})
+    write_csv(tmp_path / "l.csv", [], columns=THEIRS)
+    with pytest.raises(ValueError, match=r"l\.csv: columns missing: objd;") as error:
+        prepare(tmp_path, labelled=["l.csv"], columns=MAP | {"id_str": "objd"})
+    assert "objd: is it 'objid'?" in str(error.value)
+    assert "prepare_catalog.columns: id_str is 'objd'" in str(error.value)
+    with pytest.raises(ValueError, match=r"unknown name 'arm_no', .*is it 'arms_no'"):
+        prepare(tmp_path, labelled=["l.csv"], columns={"arm_no": "x"})
+
+
+def test_names_of_images_in_a_table_of_their_own(tmp_path):
+    """Without a preset it has our names; tables that have file_loc do without."""
+    draw_images(tmp_path / "images", ["1.png", "2.png", "3.png"])
+    rows = [["a", 1, 0, 0, 0], ["b", 1, 0, 0, 0]]
+    write_csv(tmp_path / "l.csv", rows, columns=["id_str", *SCHEMA.label_cols])
+    write_csv(tmp_path / "u.csv", [["c", "images/3.png"]], columns=COLUMNS[:2])
+    names = [["b", "2.png"], ["a", "1.png"], ["c", "nowhere.png"], ["a", "1.png"]]
+    write_csv(tmp_path / "images" / "names.csv", names, columns=COLUMNS[:2])
+    tables = {"labelled": ["l.csv"], "unlabelled": ["u.csv"]}
+    result = prepare(tmp_path, **tables, file_loc_table="images/names.csv")
+    images = [str(tmp_path / "images" / name) for name in ("1.png", "2.png")]
+    assert list(result.labelled["file_loc"]) == images
+    assert list(result.unlabelled["file_loc"]) == [str(tmp_path / "images/3.png")]

@@ -1,6 +1,7 @@
 """Catalogues: every row comes out once, and what is wrong with a bad one is said."""
 
 import hashlib
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,17 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.catalogs import COLUMNS, GALAXY, SCHEMA, draw_images, prepare, write_csv
+from tests.catalogs import (
+    COLUMNS,
+    GALAXY,
+    SCHEMA,
+    catalog_settings,
+    draw_images,
+    prepare,
+    write_csv,
+)
 from workflow_scripts import prepare_catalog as script
+from zoobot import command_line
 from zoobot.data_utils import (
     catalogs,
     csv_tables,
@@ -272,17 +282,18 @@ def test_no_galaxy_left(tmp_path):
 def test_script_takes_a_tree_of_your_own(tmp_path):
     """The program reads a YAML tree and calls the library."""
     draw_images(tmp_path, ["a.png"])
-    write_csv(tmp_path / "l.csv", [["a", "a.png", 1, 0, 0, 0]])
+    columns = [*COLUMNS[:-1], "n="]
+    write_csv(tmp_path / "l.csv", [["a", "a.png", 1, 0, 0, 0]], columns=columns)
     (tmp_path / "tree.yaml").write_text(
         "questions: {shape: {answers: [round, flat]}, "
         "arms: {answers: [yes, no], asked_after: [shape_flat]}}"
     )
     options = f"--schema {tmp_path}/tree.yaml --data-folder {tmp_path} --threads 1"
     files = [f"--{name} {tmp_path}/{name}" for name in ("labelled", "unlabelled")]
-    tables = "--labelled-catalogs l.csv --unlabelled-catalogs --image-folders"
-    tables += " --rejected-share-max 0.1"
+    settings = catalog_settings(labelled_catalogs=["l.csv"], columns={"arms_no": "n="})
+    tables = shlex.split(command_line.option_string(settings))
     rejected = f"--rejected {tmp_path}/rejected.csv"
-    script.main(f"{options} {' '.join(files)} {rejected} {tables}".split())
+    script.main([*f"{options} {' '.join(files)} {rejected}".split(), *tables])
     assert len(pd.read_parquet(tmp_path / "labelled")) == 1
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.catalogs import catalog_settings
 from zoobot import command_line
 from zoobot.configuration import Settings, read_settings
 from zoobot.settings.catalog import PrepareCatalog, SplitCatalog
@@ -21,11 +22,10 @@ SECTIONS = [
     for name in Settings.model_fields
     if isinstance(getattr(SETTINGS, name), Section)
 ]
-ODD_PATHS = PrepareCatalog(
+ODD_PATHS = catalog_settings(
     labelled_catalogs=["a b.csv", 'it\'s "quoted".csv', "$HOME/`x`.csv", "ä;*.csv"],
-    unlabelled_catalogs=[],
     image_folders=["100% real/", "back\\slash"],
-    rejected_share_max=0.1,
+    columns={"id_str": "a = b", "file_loc": "it's $x", "ä b": "=", "none": "''"},
 )
 
 
@@ -60,6 +60,26 @@ def test_odd_paths_through_a_real_shell():
         check=True,
     )
     assert shown.stdout.strip() == ascii(shlex.split(options))
+
+
+def test_a_mapping_is_words_with_an_equals_sign(capsys):
+    """In one order, whatever that of the settings; a word without is named."""
+    columns = {"id_str": "objid", "file_loc": "png_loc"}
+    one = catalog_settings(image_folders=["."], columns=columns)
+    other = catalog_settings(
+        image_folders=["."], columns=dict(reversed(columns.items()))
+    )
+    text = command_line.option_string(one)
+    assert text.startswith("--columns file_loc=png_loc id_str=objid --")
+    assert command_line.option_string(other) == text
+    program = command_line.parser("A program.", PrepareCatalog)
+    for words in (["objid"], ["a=b", "a=c"]):
+        options = [*shlex.split(text), "--columns", *words]
+        with pytest.raises(SystemExit):
+            command_line.parse(program, options)
+        assert f"--columns: found {words[-1]!r}, expected name=value" in (
+            capsys.readouterr().err
+        )
 
 
 @pytest.mark.parametrize("value", [1e-5, 0.1 + 0.2, 1e22, 3e-300])

@@ -118,13 +118,50 @@ NAN, INFINITE = float("nan"), float("inf")
         ("prepare_catalog.image_folders", "here", "image_folders: found 'here', expec"),
         ("prepare_catalog.image_folders", [1], "image_folders.0: found 1, expected a"),
         (
-            *("prepare_catalog",),
-            {
-                "labelled_catalogs": [],
-                "unlabelled_catalogs": [],
-                "image_folders": [],
-                "rejected_share_max": 0.1,
-            },
+            "prepare_catalog.columns",
+            {"id": "iauname"},
+            "prepare_catalog.columns: unknown name 'id', expected one of id_str, file_",
+        ),
+        (
+            "prepare_catalog.columns",
+            {"smooth-or-featured_smoth": "s"},
+            "(is it 'smooth-or-featured_smooth'?)",
+        ),
+        (
+            "prepare_catalog.columns",
+            {"bar_weak": "b", "bar_no": "b"},
+            "prepare_catalog.columns: bar_weak and bar_no are both 'b', expected a col",
+        ),
+        (
+            "prepare_catalog.columns",
+            {"id_str": " "},
+            "prepare_catalog.columns: found 'id_str': ' ', expected a name without =",
+        ),
+        (
+            "prepare_catalog.columns",
+            ["a"],
+            "columns: found ['a'], expected a valid dic",
+        ),
+        ("prepare_catalog.columns", {"id_str": 1}, "columns.id_str: found 1, expected"),
+        (
+            "prepare_catalog.preset",
+            "gz_decals_dr12",
+            "found gz_decals_dr12, whose tables have the answers of schema gz_decals_",
+        ),
+        (
+            "prepare_catalog.preset",
+            "gz3",
+            "preset: found 'gz3', expected 'none', 'gz_d",
+        ),
+        (
+            "prepare_catalog.preset",
+            "gz2",
+            "file_loc_table: empty, expected the path of",
+        ),
+        (
+            "prepare_catalog",
+            CONFIG["prepare_catalog"]
+            | {"labelled_catalogs": [], "unlabelled_catalogs": []},
             "are all empty, expected at least one table or folder",
         ),
         (

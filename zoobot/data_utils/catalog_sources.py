@@ -11,22 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.columns import as_votes
-from zoobot.data_utils.image_columns import (
-    FILE_LOC,
-    ImageColumns,
-    as_sky,
-    find_image_columns,
-)
+from zoobot.data_utils.columns import as_fractions, as_votes
+from zoobot.data_utils.fractions_as_votes import votes_of_fractions
+from zoobot.data_utils.image_columns import FILE_LOC, as_sky
 from zoobot.data_utils.image_folders import Folder, find_images
 from zoobot.data_utils.survey_rows import Rows, good_rows
-from zoobot.data_utils.tables import (
-    Table,
-    as_ids,
-    as_text,
-    column_names,
-    read_pieces,
-)
+from zoobot.data_utils.table_layouts import Layout, Layouts
+from zoobot.data_utils.tables import Table, as_ids, as_text, read_pieces
 from zoobot.settings.catalog import PrepareCatalog
 
 __all__ = ["Rows", "Source", "TableFile", "find_sources"]
@@ -39,16 +30,13 @@ class TableFile:
     """A table of galaxies."""
 
     path: Path
-    label_cols: list[str]
-    """Columns of votes; empty if it has none."""
-    images: ImageColumns
-    """Columns that say where the images are."""
+    layout: Layout
 
     def ids(self) -> Iterator[Sequence[str]]:
         """Give the ids of all rows, some at a time, in the order of `rows`."""
         n_rows = 0
         for table in self._pieces():
-            for column in self.images.paths:
+            for column in self.layout.images.paths:
                 as_text(table, column)  # Says that the column has a wrong type.
             found = [*as_ids(table)[0], *_fields(table, "id_str")]
             n_rows += len(found)
@@ -64,18 +52,22 @@ class TableFile:
                 yield self._malformed(table)
 
     def _pieces(self) -> Iterator[Table]:
-        columns = ["id_str", *self.images.names, *self.label_cols]
-        return read_pieces(self.path, columns=columns)
+        return read_pieces(self.path, columns=self.layout.names)
 
     def _checked(self, table: Table) -> Rows:
         ids, id_reasons = as_ids(table)
-        paths = {column: as_text(table, column) for column in self.images.paths}
+        images = self.layout.images
+        paths = {column: as_text(table, column) for column in images.paths}
         sky = {
             column: as_sky(table[column], column, name=table.name_of(column))
-            for column in self.images.numbers
+            for column in images.numbers
         }
+        if self.layout.file_names:
+            paths[FILE_LOC], path_reasons = self.layout.file_names.of(ids)
         rows = self._rows(ids, paths, {column: sky[column][0] for column in sky})
         rows.reject_reasons(id_reasons, kind="id_str is no id")
+        if self.layout.file_names:
+            rows.reject_reasons(path_reasons, kind="file_loc is not known")
         for column, locations in paths.items():
             nowhere = np.flatnonzero(locations == "")
             reason = f"{table.name_of(column)}: empty, expected the path of an image"
@@ -83,19 +75,34 @@ class TableFile:
             rows.reject(nowhere, kind=f"{column} is empty", reasons=reasons)
         for column, (_, sky_reasons) in sky.items():
             rows.reject_reasons(sky_reasons, kind=f"{column} is no such number")
-        for column in self.label_cols:
-            name = table.name_of(column)
-            rows.votes[column], vote_reasons = as_votes(table[column], name)
-            rows.reject_reasons(vote_reasons, kind="a vote count is none")
+        self._add_votes(rows, table)
         return rows
 
+    def _add_votes(self, rows: Rows, table: Table) -> None:
+        schema = self.layout.fractions_of
+        read = as_votes if schema is None else as_fractions
+        kind = "a vote count is none" if schema is None else "a vote fraction is none"
+        values = {}
+        for column in self.layout.label_cols:
+            values[column], reasons = read(table[column], table.name_of(column))
+            rows.reject_reasons(reasons, kind=kind)
+        if schema is not None:
+            fractions = np.stack([values[one] for one in schema.label_cols], axis=1)
+            votes = votes_of_fractions(
+                np.nan_to_num(fractions),
+                schema=schema,
+                volunteers=self.layout.volunteers,
+            )
+            values = dict(zip(schema.label_cols, votes.T, strict=True))
+        for column in self.layout.label_cols:
+            rows.votes[column] = values[column]
+
     def _malformed(self, table: Table) -> Rows:
-        """Rows of a csv file that cannot be read."""
-        paths = {column: _fields(table, column) for column in self.images.paths}
-        numbers = {
-            column: np.full(len(table.malformed), np.nan)
-            for column in self.images.numbers
-        }
+        """Rows that cannot be read."""
+        images = self.layout.images
+        paths = {column: _fields(table, column) for column in images.paths}
+        nothing = np.full(len(table.malformed), np.nan)
+        numbers = dict.fromkeys(images.numbers, nothing)
         rows = self._rows(_fields(table, "id_str"), paths, numbers)
         reasons = [f"{self.path}: {reason}" for _, reason in table.malformed]
         everyone = np.arange(len(rows))
@@ -108,12 +115,17 @@ class TableFile:
         paths: Mapping[str, Sequence[str]],
         numbers: Mapping[str, np.ndarray],
     ) -> Rows:
+        layout = self.layout
         absolute = {
-            column: _absolute(locations, self.path.parent)
+            column: _absolute(
+                locations,
+                layout.folder,
+                suffix=layout.suffix if column == FILE_LOC else "",
+            )
             for column, locations in paths.items()
         }
         file_loc = absolute.pop(FILE_LOC, [""] * len(ids))
-        rows = good_rows(ids, file_loc, votes=dict.fromkeys(self.label_cols, 0))
+        rows = good_rows(ids, file_loc, votes=dict.fromkeys(layout.label_cols, 0))
         for column, locations in absolute.items():
             rows.table[column] = pd.Series(locations, dtype="str")
         for column, values in numbers.items():
@@ -148,21 +160,21 @@ def find_sources(
     Raises
     ------
     ValueError
-        If a table is missing or cannot be read, or a folder is missing or holds no
-        image.
+        If the settings do not fit, a table is missing, cannot be read or lacks a
+        column, or a folder is missing or holds no image.
     """
-
-    def table(name: str, votes: list[str]) -> TableFile:
-        path = data_folder / name
-        return TableFile(
-            path, votes, find_image_columns(column_names(path), bands=bands)
-        )
-
-    return [
-        *(table(one, label_cols) for one in settings.labelled_catalogs),
-        *(table(one, []) for one in settings.unlabelled_catalogs),
-        *(find_images(data_folder / one) for one in settings.image_folders),
+    layouts = Layouts(
+        settings, data_folder=data_folder, label_cols=label_cols, bands=bands
+    )
+    labelled = [data_folder / one for one in settings.labelled_catalogs]
+    others = [data_folder / one for one in settings.unlabelled_catalogs]
+    tables = [
+        *(TableFile(one, layouts.find(one, label_cols=label_cols)) for one in labelled),
+        *(TableFile(one, layouts.find(one, label_cols=[])) for one in others),
     ]
+    layouts.check_all_used()
+    folders = [find_images(data_folder / one) for one in settings.image_folders]
+    return [*tables, *folders]
 
 
 def _fields(table: Table, column: str) -> list[str]:
@@ -170,10 +182,10 @@ def _fields(table: Table, column: str) -> list[str]:
     return [known.get(column, "") for known, _ in table.malformed]
 
 
-def _absolute(locations: Sequence[str], folder: Path) -> list[str]:
+def _absolute(locations: Sequence[str], folder: Path, *, suffix: str) -> list[str]:
     """Absolute paths; symbolic links stay, as a user knows files by their names."""
-    folder_name = str(folder.absolute())
+    start = str(folder.absolute())
     return [
-        os.path.normpath(os.path.join(folder_name, loc)) if loc else ""  # noqa: PTH118
+        os.path.normpath(os.path.join(start, loc + suffix)) if loc else ""  # noqa: PTH118
         for loc in locations
     ]

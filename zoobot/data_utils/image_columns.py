@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from zoobot.data_utils.columns import as_numbers
 
-__all__ = ["FILE_LOC", "ImageColumns", "as_sky", "find_image_columns", "known_columns"]
+__all__ = ["FILE_LOC", "ImageColumns", "as_sky", "find_image_columns"]
 
 FILE_LOC = "file_loc"
 _MOSAIC = "mosaic"
@@ -35,18 +35,6 @@ class ImageColumns:
     def names(self) -> tuple[str, ...]:
         """All of these columns."""
         return *self.paths, *self.numbers
-
-
-def known_columns(bands: Sequence[str]) -> list[str]:
-    """Give every name that such a column may have.
-
-    Parameters
-    ----------
-    bands : sequence of str
-        The bands that images are made of.
-    """
-    by_band = [f"{kind}_{band}" for kind in (FILE_LOC, _MOSAIC) for band in bands]
-    return [FILE_LOC, *by_band, _MOSAIC, *_DEGREES, *_SIZES]
 
 
 def find_image_columns(

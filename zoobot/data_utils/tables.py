@@ -1,4 +1,4 @@
-"""Tables of galaxies from csv and parquet files, read so that nothing is guessed.
+"""Tables of galaxies in files of any usual kind, read so that nothing is guessed.
 
 A csv column is text until it is asked for as numbers, and a value that is no number is
 reported, not replaced: ``007`` keeps its zeros, an id of 18 digits all of them.
@@ -24,8 +24,10 @@ import pyarrow.parquet as pq
 from zoobot.data_utils.columns import is_text, plain
 from zoobot.data_utils.csv_tables import csv_pieces
 from zoobot.data_utils.csv_text import BYTES_IN_ROW, csv_names
+from zoobot.data_utils.fits_pieces import fits_names, fits_pieces
 from zoobot.data_utils.parquet_pieces import read_batches
 from zoobot.data_utils.table_pieces import Table, check_columns
+from zoobot.data_utils.votable_pieces import votable_names, votable_pieces
 
 __all__ = [
     "Table",
@@ -59,7 +61,10 @@ def read_table(
     Parameters
     ----------
     path : str or Path
-        Its suffix decides: .csv (UTF-8, comma, one header line), .csv.gz or .parquet.
+        Its suffix decides: .csv or .csv.gz (UTF-8, comma, one header line); .parquet;
+        .fits, .fit or .fits.gz (binary or ASCII table); .vot, .votable or .xml
+        (VOTable). All are read some rows at a time, but for compressed FITS files and
+        VOTables, which are in memory whole.
     columns : sequence of str, or mapping of str to str
         The columns to read, or the names they shall have and those in the file.
 
@@ -227,8 +232,16 @@ def _parquet_names(path: Path) -> list[str]:
 
 
 _CSV = _Kind(csv_pieces, csv_names)
+_FITS = _Kind(fits_pieces, fits_names)
+_VOTABLE = _Kind(votable_pieces, votable_names)
 _KINDS = {
     ".csv": _CSV,
     ".csv.gz": _CSV,
     ".parquet": _Kind(_parquet_pieces, _parquet_names),
+    ".fits": _FITS,
+    ".fit": _FITS,
+    ".fits.gz": _FITS,
+    ".vot": _VOTABLE,
+    ".votable": _VOTABLE,
+    ".xml": _VOTABLE,
 }
