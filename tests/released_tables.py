@@ -98,6 +98,9 @@ def write_table(folder, preset):
             share = rng.random()
             value = share if high == 1 else int(share * high)
             row[vote_column(preset, label)] = value
+        for question in get_schema(PRESET_SCHEMAS[preset]).questions:
+            votes = [row.get(answer.label_col, 0) for answer in question.answers]
+            row[f"{question.text}_total-votes"] = sum(votes)
     table = [[row[column] for column in columns] for row in rows]
     write_csv(folder / "table.csv", table, columns=columns)
     if preset == "gz2":

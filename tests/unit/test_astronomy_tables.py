@@ -114,8 +114,9 @@ def test_ascii_tables_of_fits(tmp_path):
         fits.Column("ra", "D23.16", array=[0.1, -1e-9, 359.75]),
     ]
     fits.TableHDU.from_columns(columns).writeto(tmp_path / "t.fits")
-    raw = (tmp_path / "t.fits").read_bytes().replace(b"    7", b"     ", 1)
-    (tmp_path / "t.fits").write_bytes(raw)
+    raw = (tmp_path / "t.fits").read_bytes()
+    rows = raw[-2880:].replace(b"    7", b"     ")
+    (tmp_path / "t.fits").write_bytes(raw[:-2880] + rows)
     found = read_table(tmp_path / "t.fits", columns=["id", "votes", "ra"])
     assert found.columns.to_pydict() == {
         "id": ["a", "b", None],
@@ -361,3 +362,18 @@ def test_fits_tables_are_read_some_rows_at_a_time(tmp_path, monkeypatch):
     assert sum(map(len, found)) == n
     assert max(sizes) == fits_pieces._ROWS * 8
     assert votable_pieces._ROWS == fits_pieces._ROWS
+
+
+def test_rows_that_take_no_space(tmp_path):
+    """A header may claim a trillion of them."""
+    path = tmp_path / "t.fits"
+    fits.BinTableHDU.from_columns([fits.Column("id", "0A", array=[""] * 3)]).writeto(
+        path
+    )
+    content = path.read_bytes()
+    for card, other in ((b"NAXIS2  =                    3", b"%20d" % 10**12),):
+        assert card in content
+        content = content.replace(card, card[:10] + other)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"t\.fits: .*found 1000000000000 rows of 0"):
+        read_table(path, columns=["id"])

@@ -228,14 +228,14 @@ def test_threads_change_nothing(tmp_path):
 
 def test_missing_columns_name_similar_ones(tmp_path):
     """The error has the file, what is missing, what was found and a guess."""
-    columns = ["id_str", "file_location", *SCHEMA.label_cols[:3], "arms-no"]
+    columns = ["id_str", "file_location", *SCHEMA.label_cols[:3], "ARMS_NO"]
     write_csv(tmp_path / "l.csv", [["a", "a.png", 1, 0, 0, 0]], columns=columns)
     with pytest.raises(ValueError, match=r"l\.csv: columns missing: ") as error:
         prepare(tmp_path, labelled=["l.csv"])
     message = str(error.value)
     assert "missing: file_loc, arms_no; found id_str, file_location" in message
     assert "file_loc: is it 'file_location'?" in message
-    assert "arms_no: is it 'arms-no'?" in message
+    assert "arms_no: is it 'ARMS_NO'?" in message
 
 
 @pytest.mark.parametrize(

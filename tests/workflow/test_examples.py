@@ -42,6 +42,7 @@ def test_released_table_of_gz_decals_through_the_workflow(tmp_path: Path):
     """The preset and other settings with names reach the program by its options."""
     table = write_table(tmp_path, "gz_decals")
     (tmp_path / "table.csv").rename(tmp_path / "gz_decals_volunteers_5.csv")
+    (tmp_path / "example_ring_catalog_basic.csv").touch()
     images = image_names("gz_decals", table.index)
     for image in images:
         path = tmp_path / "my images" / f"{Path(image).name}"

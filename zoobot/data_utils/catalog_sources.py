@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from zoobot.data_utils.image_folders import Folder, find_images
 from zoobot.data_utils.survey_rows import Rows, good_rows
 from zoobot.data_utils.table_layouts import Layout, Layouts
 from zoobot.data_utils.tables import Table, as_ids, as_text, read_pieces
+from zoobot.schemas import Schema
 from zoobot.settings.catalog import PrepareCatalog
 
 __all__ = ["Rows", "Source", "TableFile", "find_sources"]
@@ -31,6 +33,8 @@ class TableFile:
 
     path: Path
     layout: Layout
+    left_out: Counter[str] = dataclasses.field(default_factory=Counter)
+    """By question on how many galaxies its votes were left out, of rows given."""
 
     def ids(self) -> Iterator[Sequence[str]]:
         """Give the ids of all rows, some at a time, in the order of `rows`."""
@@ -45,11 +49,18 @@ class TableFile:
 
     def rows(self) -> Iterator[Rows]:
         """Give all rows, some at a time, malformed ones last."""
+        self.left_out.clear()
         for table in self._pieces():
             if len(table):
                 yield self._checked(table)
             if table.malformed:
                 yield self._malformed(table)
+        for question, n in (+self.left_out).items():
+            _log.warning(
+                "%s: %s: left out the votes on %d galaxies, which are fewer than its "
+                "total: some were for answers that are not in the table",
+                *(self.path, question, n),
+            )
 
     def _pieces(self) -> Iterator[Table]:
         return read_pieces(self.path, columns=self.layout.names)
@@ -79,23 +90,32 @@ class TableFile:
         return rows
 
     def _add_votes(self, rows: Rows, table: Table) -> None:
-        schema = self.layout.fractions_of
-        read = as_votes if schema is None else as_fractions
-        kind = "a vote count is none" if schema is None else "a vote fraction is none"
-        values = {}
+        read = as_fractions if self.layout.volunteers else as_votes
+        kind = f"a vote {'fraction' if self.layout.volunteers else 'count'} is none"
         for column in self.layout.label_cols:
-            values[column], reasons = read(table[column], table.name_of(column))
+            values, reasons = read(table[column], table.name_of(column))
+            rows.votes[column] = values
             rows.reject_reasons(reasons, kind=kind)
-        if schema is not None:
-            fractions = np.stack([values[one] for one in schema.label_cols], axis=1)
-            votes = votes_of_fractions(
-                np.nan_to_num(fractions),
-                schema=schema,
-                volunteers=self.layout.volunteers,
+        schema = self.layout.schema
+        if schema is not None and self.layout.volunteers:
+            fractions = np.nan_to_num(rows.votes[schema.label_cols].to_numpy())
+            rows.votes[schema.label_cols] = votes_of_fractions(
+                fractions, schema=schema, volunteers=self.layout.volunteers
             )
-            values = dict(zip(schema.label_cols, votes.T, strict=True))
-        for column in self.layout.label_cols:
-            rows.votes[column] = values[column]
+        if schema is not None and self.layout.totals:
+            self._leave_out_incomplete(rows, table, schema)
+
+    def _leave_out_incomplete(self, rows: Rows, table: Table, schema: Schema) -> None:
+        """Take a question as not asked where it had other answers when it was."""
+        for question in schema.questions:
+            column = self.layout.totals.get(question.text)
+            if column is not None:
+                totals, reasons = as_votes(table[column], column)
+                rows.reject_reasons(reasons, kind="a total of votes is none")
+                answers = [answer.label_col for answer in question.answers]
+                differs = rows.votes[answers].sum(axis=1).to_numpy() != totals
+                rows.votes.loc[differs, answers] = 0
+                self.left_out[question.text] += int(differs.sum())
 
     def _malformed(self, table: Table) -> Rows:
         """Rows that cannot be read."""

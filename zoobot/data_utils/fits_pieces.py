@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from astropy.io import fits
@@ -16,7 +17,7 @@ __all__ = ["fits_names", "fits_pieces"]
 
 _ROWS = 2048  # in memory at once
 _KIND = "FITS table"
-_TableHDU = fits.BinTableHDU | fits.TableHDU
+_TableHDU: TypeAlias = fits.BinTableHDU | fits.TableHDU
 
 
 def fits_pieces(path: Path, columns: list[str]) -> Iterator[Table]:
@@ -43,7 +44,7 @@ def fits_pieces(path: Path, columns: list[str]) -> Iterator[Table]:
     """
     with _opened(path, columns) as table:
         check_columns(path, table.columns.names, expected=columns)
-        n_rows = table.header["NAXIS2"]
+        n_rows = _n_rows(path, table)
         yield _piece(path, table, columns, rows=slice(0, 0))
         for start in range(0, n_rows, _ROWS):
             yield _piece(path, table, columns, rows=slice(start, start + _ROWS))
@@ -68,6 +69,16 @@ def _opened(path: Path, columns: Sequence[str]) -> Iterator[_TableHDU]:
                 "parts (images alone)"
             )
         yield (fitting or tables)[0]
+
+
+def _n_rows(path: Path, table: _TableHDU) -> int:
+    """Count the rows; a file may claim any number of rows that take no space."""
+    n_rows, n_bytes = table.header["NAXIS2"], table.header["NAXIS1"]
+    if n_rows and not n_bytes:
+        raise ValueError(
+            f"{path}: expected a complete FITS table; found {n_rows} rows of 0 bytes"
+        )
+    return n_rows
 
 
 def _is_table(part: object) -> bool:

@@ -36,6 +36,8 @@ class Preset:
     """Columns of the table that says what images are called."""
     has_fractions: bool = False
     """Whether it has, instead of votes, the shares of all volunteers."""
+    totals: dict[str, str] = dataclasses.field(default_factory=dict)
+    """By question the column of all its votes, also of answers that are not there."""
 
 
 # In the order of the decision tree's answers.
@@ -87,13 +89,14 @@ def get_preset(name: str) -> Preset:
         One of `zoobot.settings.catalog.PRESET_SCHEMAS`.
     """
     schema = get_schema(PRESET_SCHEMAS[name])
+    totals = {one.text: f"{one.text}_total-votes" for one in schema.questions}
     if name == "gz_decals":
         columns = {"id_str": "iauname", "file_loc": "png_loc"}
-        return Preset(name, "gz_decals_volunteers_5", schema, columns)
+        return Preset(name, "gz_decals_volunteers_5", schema, columns, totals=totals)
     if name == "gz_decals_dr12":
         columns = {"id_str": "iauname", "file_loc": "iauname"}
         table = "gz_decals_volunteers_1_and_2"
-        return Preset(name, table, schema, columns, suffix=".png")
+        return Preset(name, table, schema, columns, ".png", totals=totals)
     if name == "gz2":
         counts = [f"{t}_{a}_count" for t, answers in _GZ2.items() for a in answers]
         columns = {"id_str": "dr7objid"} | _in_order(schema, counts)

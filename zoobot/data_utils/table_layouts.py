@@ -32,10 +32,12 @@ class Layout:
     """What ``file_loc`` lacks at its end."""
     file_names: FileNames | None = None
     """Says what images are called, if the table does not."""
-    fractions_of: Schema | None = None
-    """The decision tree if there are fractions in place of votes."""
+    schema: Schema | None = None
+    """The decision tree of a preset."""
+    totals: dict[str, str] = dataclasses.field(default_factory=dict)
+    """By question of that tree the column of all its votes."""
     volunteers: int = 0
-    """How many volunteers' votes such fractions become."""
+    """How many volunteers' votes fractions become; 0 if there are votes."""
 
 
 class Layouts:
@@ -112,13 +114,7 @@ class Layouts:
             )
         elif names.get(FILE_LOC) == self._columns.get(FILE_LOC, FILE_LOC):
             layout = dataclasses.replace(layout, suffix=self._suffix)
-        if label_cols and self._preset and self._preset.has_fractions:
-            return dataclasses.replace(
-                layout,
-                fractions_of=self._preset.schema,
-                volunteers=self._settings.volunteers,
-            )
-        return layout
+        return self._with_votes(layout, found) if label_cols else layout
 
     def check_all_used(self) -> None:
         """Refuse columns of the settings that no table had: they are misspelt."""
@@ -127,6 +123,20 @@ class Layouts:
                 f"prepare_catalog.columns: {name}: found {column!r}, which is a column "
                 "of none of the tables; expected one of at least one of them"
             )
+
+    def _with_votes(self, layout: Layout, found: Sequence[str]) -> Layout:
+        """A labelled table's layout, with what a preset knows of votes."""
+        preset = self._preset
+        if preset is None:
+            return layout
+        totals = {q: column for q, column in preset.totals.items() if column in found}
+        return dataclasses.replace(
+            layout,
+            names=layout.names | {column: column for column in totals.values()},
+            schema=preset.schema,
+            totals=totals,
+            volunteers=self._settings.volunteers if preset.has_fractions else 0,
+        )
 
     def _find_file_names(self) -> FileNames | None:
         if not self._settings.file_loc_table:

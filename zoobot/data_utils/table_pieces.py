@@ -78,12 +78,19 @@ def check_columns(path: Path, found: Sequence[str], *, expected: Sequence[str]) 
     missing = [name for name in expected if name not in found]
     if not missing:
         return
-    similar = {name: difflib.get_close_matches(name, found, n=1) for name in missing}
+    similar = {name: _similar(name, found) for name in missing}
     hints = [f"{name}: is it {close[0]!r}?" for name, close in similar.items() if close]
     raise ValueError(
         f"{path}: columns missing: {_names(missing)}; found {_names(found)}; "
         f"expected {_names(expected)}" + (f" ({_names(hints, ' ')})" if hints else "")
     )
+
+
+def _similar(name: str, found: Sequence[str]) -> list[str]:
+    """The most similar name, if any: some programs write all in capitals."""
+    by_lower = {one.lower(): one for one in found}
+    close = difflib.get_close_matches(name.lower(), list(by_lower), n=1)
+    return [by_lower[one] for one in close]
 
 
 def _names(names: Sequence[str], separator: str = ", ") -> str:
