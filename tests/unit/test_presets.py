@@ -122,6 +122,7 @@ def test_a_preset_and_the_wrong_table(tmp_path, preset, other):
     if preset == other:
         return
     write_table(tmp_path, other)
+    (tmp_path / "map.csv").write_text("objid,asset_id\n")
     with pytest.raises(ValueError, match=r"table\.csv: columns missing: ") as error:
         prepare(
             tmp_path,

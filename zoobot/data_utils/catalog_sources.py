@@ -114,6 +114,7 @@ class TableFile:
                 rows.reject_reasons(reasons, kind="a total of votes is none")
                 answers = [answer.label_col for answer in question.answers]
                 differs = rows.votes[answers].sum(axis=1).to_numpy() != totals
+                differs &= reasons == ""
                 rows.votes.loc[differs, answers] = 0
                 self.left_out[question.text] += int(differs.sum())
 
