@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pydantic
+import yaml
 
 from zoobot.logs import start_logging
 from zoobot.parent_process import end_with_parent
 from zoobot.settings.section import Section
 
 __all__ = ["option_string", "parse", "parser"]
+
+_CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 
 
 def parser(
@@ -25,9 +30,10 @@ def parser(
     description : str
         The program's docstring.
     section : subclass of Section, optional
-        Each field becomes an option of the same name, with its docstring as help.
+        Each field becomes an option of the same name, with its docstring as help. What
+        is not given on the command line is as in the project's config.yaml.
     """
-    result = argparse.ArgumentParser(
+    result = _Parser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     result.set_defaults(section=section)
@@ -37,12 +43,19 @@ def parser(
             kind = getattr(field.annotation, "__origin__", None)
             group.add_argument(
                 _option(name),
-                required=True,
                 metavar="NAME=VALUE" if kind is dict else "VALUE",
                 nargs="*" if kind in (list, dict) else None,
                 action=_StorePairs if kind is dict else "store",
                 help=(field.description or "").replace("%", "%%"),
             )
+        group.add_argument(
+            "--config",
+            type=Path,
+            metavar="FILE",
+            default=_CONFIG,
+            help="YAML file whose values hold for settings that are not given "
+            f"(default: {_CONFIG.name} of this project)",
+        )
     return result
 
 
@@ -64,11 +77,14 @@ def parse(
     if args.section is not None:
         values = {name: getattr(args, name) for name in args.section.model_fields}
         try:
+            values = _completed(values, section=args.section, config=args.config)
             args.settings = args.section.model_validate(values, strict=False)
         except pydantic.ValidationError as error:
             problem = error.errors()[0]
             name = _option(str(problem["loc"][0])) + ": " if problem["loc"] else ""
             program.error(f"{name}found {problem['input']!r}. {problem['msg']}")
+        except ValueError as error:
+            program.error(str(error))
     return args
 
 
@@ -109,3 +125,63 @@ def _words(value: Any) -> str:
         value = [f"{name}={one}" for name, one in sorted(value.items())]
     values = value if isinstance(value, list) else [value]
     return " ".join(shlex.quote(str(v)) for v in values)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Tells each setting's default in its help; config.yaml is read only then."""
+
+    def format_help(self) -> str:
+        section = self.get_default("section")
+        with contextlib.suppress(ValueError):
+            config = {} if section is None else _read(_CONFIG)
+            names = () if section is None else section.model_fields
+            for action in self._actions:
+                if action.dest in names:
+                    stated = _stated(section, action.dest, config)
+                    for value in stated.values():
+                        action.help = f"{action.help} (default: {_shown(value)})"
+        return super().format_help()
+
+
+def _completed(
+    values: dict[str, Any], *, section: type[Section], config: Path
+) -> dict[str, Any]:
+    """The values that are given, and of a settings file those that are not."""
+    missing = [name for name, value in values.items() if value is None]
+    if not missing:
+        return values
+    found = _read(config)
+    for name in missing:
+        stated = _stated(section, name, found)
+        if not stated:
+            raise ValueError(f"{_option(name)}: not given, and not found in {config}")
+        values = values | stated
+    return values
+
+
+def _read(config: Path) -> dict[str, Any]:
+    """Sections of a settings file."""
+    try:
+        found = yaml.safe_load(config.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(
+            f"--config: {config}: expected a YAML file; {error}"
+        ) from error
+    if not isinstance(found, dict):
+        raise ValueError(f"--config: {config}: expected sections of settings")
+    return found
+
+
+def _stated(
+    section: type[Section], name: str, config: dict[str, Any]
+) -> dict[str, Any]:
+    """What a settings file says of a field, by its name; empty if nothing."""
+    for key in section.keys_of(name):
+        values = config.get(key)
+        if isinstance(values, dict) and name in values:
+            return {name: values[name]}
+    return {}
+
+
+def _shown(value: Any) -> str:
+    return _words(value).replace("%", "%%") or "none"

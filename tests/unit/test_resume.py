@@ -19,7 +19,7 @@ from tests import galaxies, networks
 from zoobot.data_utils.shard_digests import content_digest
 from zoobot.estimators import define_model
 from zoobot.estimators.model_card import load_card, load_head
-from zoobot.training import train, training_config
+from zoobot.training import fitting, train
 from zoobot.training.batch_progress import BatchProgress
 
 # All that has a state: moments, a schedule, averages, two kinds of dropout. Three
@@ -97,21 +97,19 @@ def killed_in_batch(epoch: int, batch: int) -> Callable:
             if (self.epoch, number) == (epoch, batch):
                 raise Killed
 
-    return lambda patch: patch.setattr(training_config, "BatchProgress", Deadly)
+    return lambda patch: patch.setattr(fitting, "BatchProgress", Deadly)
 
 
 def killed_after_epoch(epoch: int) -> Callable:
     """Die as soon as an epoch's state is written."""
-    original = training_config._Keeper.on_epoch_end
+    original = fitting._Keeper.on_epoch_end
 
     def on_epoch_end(self, number: int, logs: dict | None = None) -> None:
         original(self, number, logs)
         if number == epoch:
             raise Killed
 
-    return lambda patch: patch.setattr(
-        training_config._Keeper, "on_epoch_end", on_epoch_end
-    )
+    return lambda patch: patch.setattr(fitting._Keeper, "on_epoch_end", on_epoch_end)
 
 
 def killed_before_checkpoint(epoch: int) -> Callable:
@@ -122,10 +120,8 @@ def killed_before_checkpoint(epoch: int) -> Callable:
             raise Killed
         original(self, number, logs)
 
-    original = training_config._Keeper.on_epoch_end
-    return lambda patch: patch.setattr(
-        training_config._Keeper, "on_epoch_end", on_epoch_end
-    )
+    original = fitting._Keeper.on_epoch_end
+    return lambda patch: patch.setattr(fitting._Keeper, "on_epoch_end", on_epoch_end)
 
 
 def killed_before_model_folder(patch: pytest.MonkeyPatch) -> None:
@@ -245,7 +241,7 @@ def test_nan_ends_training_without_a_model(
                 r"Try a lower learning_rate, or precision float32",
             ),
         ):
-            patch.setattr(training_config, "BatchProgress", Spoiling)
+            patch.setattr(fitting, "BatchProgress", Spoiling)
             train_in(tmp_path, planted_shard, learning_rate=5e-3)
         assert (tmp_path / "checkpoint" / "state.npz").exists()
         assert not (tmp_path / "model").exists()

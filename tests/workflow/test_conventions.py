@@ -49,11 +49,12 @@ MAY_IMPORT_TENSORFLOW = {
     "estimators/device_memory.py",
     "estimators/devices.py",
     "estimators/layers.py",  # in one call that only this Keras backend reaches
+    "estimators/view_layers.py",
     "representations/extract.py",
     "training/finetune.py",
     "training/finetune_views.py",
     "training/batches.py",
-    "training/training_config.py",
+    "training/fitting.py",
 }
 NEEDS_TENSORFLOW = {
     "create_shards",
@@ -62,6 +63,9 @@ NEEDS_TENSORFLOW = {
     "extract_representations",
     "finetune_rings",
     "find_rings",
+    "train_model",
+    "make_predictions",
+    "make_predictions_loop",
 }
 
 

@@ -20,7 +20,13 @@ PARTS = (
     "envs",
     "profiles",
 )
-BY_HAND = {"create_shards", "crossmatch"}
+BY_HAND = {
+    "create_shards",
+    "crossmatch",
+    "make_predictions",
+    "make_predictions_loop",
+    "train_model",
+}
 """Programs for a shell, which no rule runs."""
 RULE_LINE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$", re.MULTILINE)
 

@@ -28,6 +28,7 @@ def get_image_dataset(
     batch_size: int,
     margin_px: int = 0,
     labels: Sequence | np.ndarray | None = None,
+    unreadable: dict[str, str] | None = None,
 ) -> tf.data.Dataset:
     """Batches of image files, in the order given.
 
@@ -47,6 +48,10 @@ def get_image_dataset(
         `zoobot.data_utils.images.load_image`.
     labels : (n_galaxies,) or (n_galaxies, n_labels) array_like, optional
         One number a galaxy, or several.
+    unreadable : dict, optional
+        Filled, while the batches are read, with the paths of images that cannot be
+        read and the reasons; in the batches they are black. Without it, the first is an
+        error.
 
     Returns
     -------
@@ -69,7 +74,12 @@ def get_image_dataset(
         columns["label"] = _checked_labels(labels, n_galaxies=len(paths))
 
     def add_image(row: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        image = _load(row["id_str"], size=requested_img_size, margin=margin_px)
+        image = _load(
+            row["id_str"],
+            size=requested_img_size,
+            margin=margin_px,
+            unreadable=unreadable,
+        )
         return row | {"image": image}
 
     dataset = untuned(tf.data.Dataset.from_tensor_slices(columns))
@@ -117,13 +127,23 @@ def _checked_labels(labels: Sequence | np.ndarray, *, n_galaxies: int) -> np.nda
     return found
 
 
-def _load(path: tf.Tensor, *, size: int, margin: int) -> tf.Tensor:
+def _load(
+    path: tf.Tensor, *, size: int, margin: int, unreadable: dict[str, str] | None
+) -> tf.Tensor:
+    side = size - 2 * margin
+
     # Pillow, not TensorFlow, decodes: shards and files then give the same pixels.
     def load(path: bytes) -> np.ndarray:
-        return load_image(path.decode(), size_px=size, margin_px=margin)
+        name = path.decode()
+        try:
+            return load_image(name, size_px=size, margin_px=margin)
+        except ValueError as error:
+            if unreadable is None:
+                raise
+            unreadable[name] = str(error).removeprefix(f"{name}: ")
+            return np.zeros((side, side, 3), np.uint8)
 
     # Without state, several images are read at once also where operations are
     # deterministic, as in finetuning.
     image = tf.numpy_function(load, [path], tf.uint8, stateful=False)
-    side = size - 2 * margin
     return tf.ensure_shape(image, [side, side, 3])

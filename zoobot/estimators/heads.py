@@ -8,7 +8,7 @@ import numpy as np
 from zoobot.estimators.layers import AlwaysOnDropout, Concentrations
 from zoobot.estimators.model_card import Head
 
-__all__ = ["get_binary_head", "get_head", "head_arrays"]
+__all__ = ["get_binary_head", "get_head", "head_arrays", "set_head_arrays"]
 
 # Adam moves every weight by about the learning rate, so that one step moves the sum
 # over 1280 features far enough to change concentrations by half. On smaller features
@@ -123,3 +123,9 @@ def head_arrays(head: keras.Model) -> Head:
     """The dense layer as arrays, the scale of the features in its kernel."""
     kernel, bias = head.get_layer("dense").get_weights()
     return Head(kernel=kernel * np.float32(_FEATURE_SCALE), bias=bias)
+
+
+def set_head_arrays(head: keras.Model, arrays: Head) -> None:
+    """Give a head of `get_head` the dense layer that `head_arrays` took from one."""
+    kernel = arrays.kernel / np.float32(_FEATURE_SCALE)
+    head.get_layer("dense").set_weights([kernel, arrays.bias])

@@ -45,10 +45,11 @@ class ModelCard:
     member: int
     """Number of this model in the ensemble."""
     n_train: int
-    """Galaxies it was trained on."""
+    """Galaxies it was trained on; 0 if that is not known."""
     best_epoch: int
-    val_loss: float
-    """Lowest validation loss, nats a galaxy."""
+    """From 1; 0 if that is not known."""
+    val_loss: float | None
+    """Lowest validation loss, nats a galaxy; None if that is not known."""
     weights_digest: str
     """sha256 of the weights of the encoder, a dash, and that of the head's."""
     versions: dict[str, str]

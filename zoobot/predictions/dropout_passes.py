@@ -23,7 +23,13 @@ from zoobot.predictions.stored_predictions import DATASET
 from zoobot.settings.predictions import Predict
 from zoobot.versions import library_versions
 
-__all__ = ["concentrations_of_pass", "draw_mask", "predict"]
+__all__ = [
+    "attributes_of",
+    "check_same_schema",
+    "concentrations_of_pass",
+    "draw_mask",
+    "predict",
+]
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +66,7 @@ def predict(
             "models, expected one file for each of one or more models"
         )
     cards = [load_card(folder) for folder in models]
-    _check_schemas(cards, models)
+    check_same_schema(cards, models=models)
     ids = hdf5.read_ids(representations[0], dataset="representations")
     n_passes = settings.n_samples * len(cards)
     values = np.empty((len(ids), len(cards[0].schema.label_cols), n_passes), np.float32)
@@ -73,7 +79,7 @@ def predict(
         id_str=ids,
         label_cols=cards[0].schema.label_cols,
         n_passes=n_passes,
-        attributes=_attributes(cards, settings),
+        attributes=attributes_of(cards, settings=settings),
     ) as dataset:
         dataset[...] = values
     log.info("wrote %d passes of %d galaxies to %s", n_passes, len(ids), predictions)
@@ -193,7 +199,10 @@ def _check_made_by(
         )
 
 
-def _check_schemas(cards: list[ModelCard], models: Sequence[str | Path]) -> None:
+def check_same_schema(
+    cards: Sequence[ModelCard], *, models: Sequence[str | Path]
+) -> None:
+    """Refuse an ensemble whose members have several trees, naming the first other."""
     for card, folder in zip(cards, models, strict=True):
         if card.schema != cards[0].schema:
             raise ValueError(
@@ -202,7 +211,10 @@ def _check_schemas(cards: list[ModelCard], models: Sequence[str | Path]) -> None
             )
 
 
-def _attributes(cards: list[ModelCard], settings: Predict) -> dict[str, object]:
+def attributes_of(
+    cards: Sequence[ModelCard], *, settings: Predict
+) -> dict[str, object]:
+    """What a file of predictions says of the models that made it."""
     return {
         "schema": cards[0].schema.to_json(),
         "n_samples": settings.n_samples,

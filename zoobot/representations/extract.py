@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 import pandas as pd
 import tensorflow as tf
 
-from zoobot.data_utils import hdf5
 from zoobot.data_utils.image_datasets import get_image_dataset
 from zoobot.data_utils.tfrecord_datasets import get_dataset, shard_image_size
 from zoobot.estimators.augmentation import center_view, unseen_margin
@@ -25,8 +23,8 @@ from zoobot.estimators.model_card import ModelCard, load_card
 from zoobot.logs import track
 from zoobot.preprocess import PreprocessingConfig, preprocess_images
 from zoobot.representations import openvino_engine
+from zoobot.representations.representation_files import write_representations
 from zoobot.settings.representations import ExtractRepresentations
-from zoobot.versions import library_versions
 
 __all__ = [
     "central_views",
@@ -75,23 +73,8 @@ def extract_representations(
         engine=settings.engine,
         threads=threads,
     )
-    with hdf5.create(
-        representations,
-        dataset="representations",
-        id_str=galaxies["id_str"],
-        label_cols=[f"feat_{i}" for i in range(card.n_features)],
-        attributes={
-            "model_digest": card.weights_digest,
-            "schema": card.schema.to_json(),
-            "versions": json.dumps(library_versions("tensorflow", "keras")),
-        },
-    ) as values:
-        start = 0
-        for block in blocks:
-            values[start : start + len(block)] = block
-            start += len(block)
-    log.info(
-        "wrote representations of %d galaxies to %s", len(galaxies), representations
+    write_representations(
+        representations, id_str=galaxies["id_str"], blocks=blocks, card=card
     )
 
 
@@ -103,6 +86,7 @@ def sweep(
     batch_size: int,
     engine: str = "tensorflow",
     threads: int | None = None,
+    unreadable: dict[str, str] | None = None,
 ) -> Iterator[np.ndarray]:
     """Representations of image files, batch by batch, in the order given.
 
@@ -123,6 +107,8 @@ def sweep(
         What computes.
     threads : int, optional
         Threads of OpenVINO; else all cores.
+    unreadable : dict, optional
+        As `central_views` takes it.
 
     Yields
     ------
@@ -138,7 +124,9 @@ def sweep(
         encode = _encoding(encoder)
     else:
         encode = openvino_engine.compiled(folded(encoder), threads=threads)
-    images = central_views(paths, card=card, batch_size=batch_size)
+    images = central_views(
+        paths, card=card, batch_size=batch_size, unreadable=unreadable
+    )
     yield from within_memory(
         encode,
         track(images, total=len(paths), what="galaxies", size=batch_size),
@@ -193,7 +181,11 @@ def sweep_shards(
 
 
 def central_views(
-    paths: Sequence[str], *, card: ModelCard, batch_size: int
+    paths: Sequence[str],
+    *,
+    card: ModelCard,
+    batch_size: int,
+    unreadable: dict[str, str] | None = None,
 ) -> tf.data.Dataset:
     """What a model's encoder takes of image files, in the order given.
 
@@ -205,6 +197,9 @@ def central_views(
         Says how large the images were stored, and which part the network sees.
     batch_size : int
         Galaxies in a batch.
+    unreadable : dict, optional
+        Filled, on the way, with paths of images that cannot be read, which are black
+        then, and the reasons; without it the first is an error.
 
     Returns
     -------
@@ -216,6 +211,7 @@ def central_views(
         requested_img_size=card.image_size_px,
         batch_size=batch_size,
         margin_px=_margin(card),
+        unreadable=unreadable,
     )
     view = _viewing(card)
     views = images.map(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import ClassVar
+
 import pydantic
 from pydantic import Field
 
@@ -22,3 +25,20 @@ class Section(pydantic.BaseModel):
         allow_inf_nan=False,
         use_attribute_docstrings=True,
     )
+
+    config_key: ClassVar[str] = ""
+    """Name of the section in config.yaml, if it is not that of the class."""
+
+    @classmethod
+    def keys_of(cls, name: str) -> list[str]:
+        """Sections of config.yaml that may state a field, its own before its bases'."""
+        kinds = [
+            kind
+            for kind in cls.__mro__
+            if issubclass(kind, Section) and name in kind.model_fields
+        ]
+        return [
+            kind.config_key
+            or re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+            for kind in kinds
+        ]

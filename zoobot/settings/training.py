@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from zoobot.settings.section import Positive, Section, Seed
 
-__all__ = ["Train"]
+__all__ = ["Train", "Training", "View"]
 
 
-class Train(Section):
-    """The model and its training."""
+class View(Section):
+    """Where images come from, and what of them the network sees."""
 
     shards: Literal["tfrecords", "none"]
     """tfrecords: images are stored in shards first; none: their files are read."""
     cache: Literal["none", "memory", "file"]
     """shards none: where decoded images are kept, 3 bytes a pixel: nowhere, in memory,
     or in a file in the folder that TMPDIR names, gone when training ends."""
-    architecture: str
-    """Encoder: an EfficientNet of keras.applications, by name."""
     crop_size_px: int = Field(ge=16)
     """Side of the part of the stored image that the network sees, in pixels."""
     input_size_px: int = Field(ge=16)
@@ -28,6 +26,24 @@ class Train(Section):
     shift_max_px: float = Field(ge=0)
     """How far views in training lie off the image's centre at most, along x and y, in
     pixels of the stored image."""
+
+    @model_validator(mode="after")
+    def _check_cache(self) -> Self:
+        if self.cache != "none" and self.shards != "none":
+            raise ValueError(
+                f"cache: found {self.cache} with shards {self.shards}, expected none, "
+                "as shards hold decoded images"
+            )
+        return self
+
+
+class Training(Section):
+    """The network and its training, whatever the size of the images."""
+
+    config_key: ClassVar[str] = "train"
+
+    architecture: str
+    """Encoder: an EfficientNet of keras.applications, by name."""
     greyscale: bool
     """Average the three bands into one channel."""
     dropout_rate: float = Field(ge=0, lt=1)
@@ -63,14 +79,13 @@ class Train(Section):
 
     @model_validator(mode="after")
     def _check_ranges(self) -> Self:
-        if self.cache != "none" and self.shards != "none":
-            raise ValueError(
-                f"cache: found {self.cache} with shards {self.shards}, expected none, "
-                "as shards hold decoded images"
-            )
         if self.concentration_max <= self.concentration_min:
             raise ValueError(
                 f"concentration_max: found {self.concentration_max}, expected more "
                 f"than concentration_min, {self.concentration_min}"
             )
         return self
+
+
+class Train(Training, View):
+    """The model and its training."""

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Self
 
+import keras
 from keras import ops
 
-__all__ = ["dirichlet_multinomial_loss", "get_multiquestion_loss", "log_rising"]
+__all__ = [
+    "MultiquestionLoss",
+    "dirichlet_multinomial_loss",
+    "get_multiquestion_loss",
+    "log_rising",
+]
 
 # Stirling's series is used 8 above its argument, where three terms are exact to 1e-9.
 _SHIFT = 8
@@ -98,9 +105,43 @@ def dirichlet_multinomial_loss(votes, concentration, *, question_index_groups):
     )
 
 
+@keras.saving.register_keras_serializable(package="zoobot")
+class MultiquestionLoss:
+    """The loss of a whole tree: the sum over its questions.
+
+    Parameters
+    ----------
+    question_index_groups : sequence of (int, int)
+        First and last answer of each question, inclusive.
+    """
+
+    __name__ = "multiquestion_loss"
+
+    def __init__(self, question_index_groups: Sequence[Sequence[int]]):
+        self.question_index_groups = [
+            (int(first), int(last)) for first, last in question_index_groups
+        ]
+
+    def __call__(self, votes, concentration):
+        """(batch, n_answers) counts and concentrations to (batch,) float32, nats."""
+        losses = dirichlet_multinomial_loss(
+            votes, concentration, question_index_groups=self.question_index_groups
+        )
+        return ops.sum(losses, axis=-1)
+
+    def get_config(self) -> dict:
+        """What rebuilds the loss, as a compiled model is stored with it."""
+        return {"question_index_groups": self.question_index_groups}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Self:
+        """Rebuild it."""
+        return cls(**config)
+
+
 def get_multiquestion_loss(
     question_index_groups: Sequence[tuple[int, int]],
-) -> Callable:
+) -> MultiquestionLoss:
     """The loss of a whole tree, for ``model.compile``.
 
     Parameters
@@ -114,13 +155,4 @@ def get_multiquestion_loss(
         ``loss(votes, concentration)``, both (batch, n_answers), gives (batch,) float32:
         the sum over questions. Keras takes the mean over galaxies.
     """
-
-    def multiquestion_loss(votes, concentration):
-        return ops.sum(
-            dirichlet_multinomial_loss(
-                votes, concentration, question_index_groups=question_index_groups
-            ),
-            axis=-1,
-        )
-
-    return multiquestion_loss
+    return MultiquestionLoss(question_index_groups)

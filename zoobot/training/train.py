@@ -22,9 +22,9 @@ from zoobot.training.batches import (
 )
 from zoobot.training.checkpoint import Checkpoint
 from zoobot.training.compiling import compile_model
+from zoobot.training.fitting import TrainConfig, train_estimator
 from zoobot.training.losses import get_multiquestion_loss
 from zoobot.training.model_folder import write_model_folder
-from zoobot.training.training_config import TrainConfig, train_estimator
 from zoobot.versions import library_versions
 
 __all__ = [
@@ -43,7 +43,7 @@ def train_member(
     train_shards: Sequence[str | Path],
     *,
     val_shards: Sequence[str | Path],
-    schema: str,
+    schema: str | Schema,
     member: int,
     model_folder: str | Path,
     tensorboard_folder: str | Path,
@@ -63,8 +63,8 @@ def train_member(
     train_shards, val_shards : sequence of path
         TFRecords to train on, and to choose the best epoch; parquet tables whose image
         files are read where the settings say ``shards: none``.
-    schema : str
-        Decision tree, as `zoobot.schemas.get_schema` takes it.
+    schema : str or Schema
+        Decision tree, or what `zoobot.schemas.get_schema` takes.
     member : int
         Number of the model in the ensemble; added to the seed.
     model_folder : path
@@ -94,7 +94,7 @@ def train_member(
     """
     if threads is not None:
         use_threads(threads)
-    tree = get_schema(schema)
+    tree = schema if isinstance(schema, Schema) else get_schema(schema)
     seed = settings.seed + member
     be_deterministic(seed)
     galaxies = get_galaxies(train_shards, settings=settings, image_size=image_size)

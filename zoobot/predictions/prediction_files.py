@@ -1,0 +1,115 @@
+"""Predictions written outside the workflow, in the format that a file name asks for."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from zoobot.data_utils import hdf5
+from zoobot.data_utils.hdf5 import GalaxyRows
+from zoobot.files import written_whole
+from zoobot.predictions.dropout_passes import attributes_of
+from zoobot.predictions.ensembles import Ensemble, Predicted
+from zoobot.predictions.stored_predictions import DATASET
+from zoobot.predictions.vote_fraction_tables import advanced_table
+from zoobot.settings.predictions import SummarisePredictions
+from zoobot.settings.programs import MakePredictions
+
+__all__ = ["check_save_loc", "write_predictions", "write_rejected"]
+
+log = logging.getLogger(__name__)
+
+_SUFFIXES = (".csv", ".hdf5", ".parquet")
+_CSV_DECIMALS = 5
+
+
+def check_save_loc(path: str | Path) -> None:
+    """Refuse a file to write whose format is not known, before anything is computed."""
+    if Path(path).suffix not in _SUFFIXES:
+        raise ValueError(
+            f"save_loc: found {str(path)!r}, expected a file that ends with one of "
+            f"{', '.join(_SUFFIXES)}"
+        )
+
+
+def write_predictions(
+    path: str | Path,
+    *,
+    predicted: Predicted,
+    ensemble: Ensemble,
+    settings: MakePredictions,
+    interval: float,
+) -> None:
+    """Write concentrations (.hdf5), or a table of vote fractions (.csv, .parquet).
+
+    Parameters
+    ----------
+    path : path
+        An HDF5 file is as the workflow's are: ``predictions`` (galaxy, answer, pass),
+        concentrations. A table has the columns of
+        `zoobot.predictions.vote_fraction_tables.advanced_table`.
+    predicted : Predicted
+    ensemble : Ensemble
+        That predicted it.
+    settings : MakePredictions
+        That it was predicted with.
+    interval : float
+        Probability that the interval of a vote fraction holds; of tables.
+    """
+    attributes = attributes_of(ensemble.cards, settings=settings)
+    values, schema = predicted.concentrations, ensemble.schema
+    if Path(path).suffix == ".hdf5":
+        with hdf5.create(
+            path,
+            dataset=DATASET,
+            id_str=predicted.id_str,
+            label_cols=schema.label_cols,
+            n_passes=values.shape[-1],
+            attributes=attributes,
+        ) as dataset:
+            dataset[...] = values
+    else:
+        rows = GalaxyRows(values, predicted.id_str, schema.label_cols, attributes)
+        # Of its other settings, none is of this table but the number of next votes.
+        summary = SummarisePredictions(
+            interval=interval, asked_fraction_min=0.5, next_votes=1
+        )
+        _write_table(path, advanced_table(rows, settings=summary))
+    log.info("wrote predictions of %d galaxies to %s", len(predicted.id_str), path)
+
+
+def write_rejected(rejected: pd.DataFrame, *, beside: str | Path) -> None:
+    """List bad images in a csv beside an output, and say so; or remove an old list.
+
+    Parameters
+    ----------
+    rejected : DataFrame
+        id_str, file_loc, reason.
+    beside : path
+        The list of ``predictions.csv`` is ``predictions_rejected.csv``.
+    """
+    path = Path(beside).with_name(f"{Path(beside).stem}_rejected.csv")
+    if rejected.empty:
+        path.unlink(missing_ok=True)
+        return
+    with written_whole(path) as temporary:
+        rejected.to_csv(temporary, index=False)
+    first = rejected.iloc[0]
+    log.warning(
+        "%d images cannot be read and have no prediction; they are listed in %s. The "
+        "first: %s: %s",
+        len(rejected),
+        path,
+        first["file_loc"],
+        first["reason"],
+    )
+
+
+def _write_table(path: str | Path, table: pd.DataFrame) -> None:
+    with written_whole(path) as beside:
+        if Path(path).suffix == ".parquet":
+            table.to_parquet(beside, index=False)
+        else:
+            table.round(_CSV_DECIMALS).to_csv(beside, index=False)
