@@ -27,8 +27,8 @@ def main(argv: list[str] | None = None) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="gets the folders train, test and unlabelled with shards, and a record of "
-        "how they were made",
+        help="gets the folders train, val, test and unlabelled with shards, and a "
+        "record of how they were made",
     )
     add(
         "--img-size",
@@ -42,7 +42,15 @@ def main(argv: list[str] | None = None) -> None:
         type=int,
         required=True,
         metavar="N",
-        help="galaxies of the labelled table to hold out, as test shards",
+        help="galaxies of the labelled table to hold out to test, as test shards",
+    )
+    add(
+        "--val-size",
+        type=int,
+        default=0,
+        metavar="N",
+        help="others that choose the best epoch of a training, as val shards "
+        "(default: %(default)s)",
     )
     add(
         "--unlabelled-catalog",
@@ -120,6 +128,7 @@ def main(argv: list[str] | None = None) -> None:
         shard_dir=args.shard_dir,
         img_size=args.img_size,
         eval_size=args.eval_size,
+        val_size=args.val_size,
         unlabelled_catalog=args.unlabelled_catalog,
         max_labelled=args.max_labelled,
         max_unlabelled=args.max_unlabelled,

@@ -13,6 +13,7 @@ import tensorflow as tf
 from tests import galaxies
 from zoobot.data_utils import shard_writer, tfrecord_datasets
 from zoobot.data_utils.images import load_image
+from zoobot.data_utils.labelled_galaxies import ShardGalaxies
 from zoobot.preprocess import PreprocessingConfig, preprocess_dataset
 from zoobot.settings.catalog import WriteShards
 
@@ -98,6 +99,19 @@ def both(table, tmp_path) -> dict[str, Path]:
         threads=1,
     )
     return {"old": old, "new": tmp_path / "new.tfrecord"}
+
+
+def test_training_takes_them_as_they_are(both):
+    """The same galaxies, pixels and labels, in the same order."""
+    batches = [
+        ShardGalaxies([both[name]]).batches(["bar_no"], batch_size=4, shuffle=True)
+        for name in ("old", "new")
+    ]
+    for old, new in zip(*batches, strict=True):
+        for name, values in new.items():
+            np.testing.assert_array_equal(old[name], values)
+    votes = [ShardGalaxies([path]).labels(["bar_no"]) for path in both.values()]
+    np.testing.assert_array_equal(*votes)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from zoobot.schemas import get_schema
 
 ROOT = Path(__file__).parents[2]
 VOTES = get_schema("gz_decals").label_cols
-PARTS = ("train", "test", "unlabelled")
+PARTS = ("train", "val", "test", "unlabelled")
 DEBUG_RECIPE = """
 python create_shards.py --labelled-catalog \
 data/decals/prepared_catalogs/my_subfolder/labelled_catalog.csv \
@@ -129,6 +129,22 @@ def test_eval_size_is_exact_and_does_not_depend_on_the_order_of_rows(table, tmp_
     assert {*rows(other.test_records, []).index} != tested[0]
 
 
+def test_galaxies_to_validate_are_taken_from_those_to_train(table, tmp_path):
+    """Who is held out stays held out."""
+    without = make(tmp_path / "without", table)
+    config = make(tmp_path / "with", table, val_size=5)
+    found = {
+        part: {*rows(paths, []).index}
+        for part, paths in records(config).items()
+        if paths
+    }
+    trained = {*rows(without.train_records, []).index}
+    assert len(found["val"]) == 5
+    assert found["train"] == trained - found["val"]
+    assert found["val"] < trained
+    assert found["test"] == {*rows(without.test_records, []).index}
+
+
 def test_the_record_says_how_they_were_made(table, tmp_path):
     config = make(tmp_path, table, table[:7])
     record = json.loads((tmp_path / "shard_config.json").read_text())
@@ -136,6 +152,9 @@ def test_the_record_says_how_they_were_made(table, tmp_path):
     assert record["columns_to_save"] == ["ring"]
     assert record["train_test_fraction"] == 0.7
     for part, paths in records(config).items():
+        if part == "val":
+            assert record["shards"]["val"] == paths == [] and record["n_val"] == 0
+            continue
         assert [str(tmp_path / path) for path in record["shards"][part]] == paths
         catalog = pd.read_parquet(tmp_path / f"{part}_catalog.parquet")
         assert len(catalog) == record[f"n_{part}"]
@@ -217,6 +236,8 @@ def test_bad_rows_are_named(table, tmp_path, column, value, message):
         ({"eval_size": 5}, "expected one of the two"),
         ({"train_test_fraction": None, "eval_size": 60}, "eval_size: found 60"),
         ({"train_test_fraction": None, "eval_size": -1}, "eval_size: found -1"),
+        ({"val_size": 60}, "val_size: found 60"),
+        ({"val_size": -1}, "val_size: found -1"),
     ],
 )
 def test_bad_options_are_named(table, tmp_path, changes, message):
@@ -284,11 +305,15 @@ def test_from_csv(survey, table, tmp_path):
     by_id = table.set_index("id_str")
     counts = []
     for part, paths in records(config).items():
+        if not paths:
+            assert part == "val" and not (tmp_path / "shards/val").exists()
+            counts.append(0)
+            continue
         found = rows(paths, [] if part == "unlabelled" else VOTES)
         counts.append(len(found))
         assert list(found.index) == [i for i in by_id.index if i in {*found.index}]
         np.testing.assert_array_equal(found, by_id.loc[found.index, found.columns])
-    assert counts == [30, 10, 5]
+    assert counts == [30, 0, 10, 5]
     assert list(rows(config.unlabelled_records, []).index) != list(by_id.index[:5])
 
 

@@ -22,6 +22,7 @@ def create_shards(
     shard_dir: str | Path,
     img_size: int,
     eval_size: int,
+    val_size: int = 0,
     unlabelled_catalog: str | Path | None = None,
     max_labelled: int | None = None,
     max_unlabelled: int | None = None,
@@ -46,7 +47,9 @@ def create_shards(
     img_size : int
         Side to which images are resized, pixels.
     eval_size : int
-        How many labelled galaxies are held out.
+        How many labelled galaxies are held out, to test.
+    val_size : int
+        How many others choose the best epoch of a training.
     unlabelled_catalog : path, optional
         Table with id_str and file_loc.
     max_labelled, max_unlabelled : int, optional
@@ -91,6 +94,7 @@ def create_shards(
         unlabelled,
         columns_to_save=labels,
         eval_size=eval_size,
+        val_size=val_size,
         overwrite=overwrite,
         threads=threads,
     )

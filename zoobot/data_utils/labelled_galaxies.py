@@ -51,7 +51,7 @@ class LabelledGalaxies(Protocol):
 
 
 class ShardGalaxies:
-    """Galaxies in TFRecord shards.
+    """Galaxies in TFRecord shards, this library's or those of Zoobot 0.0.3.
 
     Parameters
     ----------
@@ -91,7 +91,12 @@ class ShardGalaxies:
     ) -> tf.data.Dataset:
         """Batches as `zoobot.data_utils.tfrecord_datasets.get_dataset` gives them."""
         return tfrecord_datasets.get_dataset(
-            self._records, columns, batch_size, shuffle=shuffle, seed=seed
+            self._records,
+            columns,
+            batch_size,
+            shuffle=shuffle,
+            seed=seed,
+            record_format=None,
         )
 
     def digest(self) -> str:

@@ -25,7 +25,7 @@ from zoobot.versions import library_versions
 
 __all__ = ["PARTS", "ShardConfig"]
 
-PARTS = ("train", "test", "unlabelled")
+PARTS = ("train", "val", "test", "unlabelled")
 """Kinds of galaxies, and the folders of their shards."""
 
 _RECORD = "shard_config.json"
@@ -40,8 +40,9 @@ class ShardConfig:
     Parameters
     ----------
     shard_dir : path
-        Folder that gets the folders ``train``, ``test`` and ``unlabelled`` with the
-        shards ``s{size}_shard_{i}.tfrecord``, i = 0, 1, ...; beside them
+        Folder that gets the folders ``train``, ``test`` and, if there are such
+        galaxies, ``val`` and ``unlabelled``, with the shards
+        ``s{size}_shard_{i}.tfrecord``, i = 0, 1, ...; beside them
         ``{folder}_catalog.parquet``, the galaxies in the order of the shards, and
         ``shard_config.json``, which says how all was made.
     size : int
@@ -91,6 +92,11 @@ class ShardConfig:
         return self._records("train")
 
     @property
+    def val_records(self) -> list[str]:
+        """Paths of the shards that choose the best epoch, in order, if there are."""
+        return self._records("val")
+
+    @property
     def test_records(self) -> list[str]:
         """Paths of the shards of galaxies that are held out, in order."""
         return self._records("test")
@@ -108,6 +114,7 @@ class ShardConfig:
         columns_to_save: Sequence[str],
         train_test_fraction: float | None = None,
         eval_size: int | None = None,
+        val_size: int = 0,
         overwrite: bool = False,
         threads: int | None = None,
     ) -> None:
@@ -126,6 +133,8 @@ class ShardConfig:
             A galaxy's part depends on its id and the seed alone.
         eval_size : int, optional
             Instead of the share: exactly how many labelled galaxies are test galaxies.
+        val_size : int
+            How many galaxies that would train choose the best epoch instead.
         overwrite : bool
             Whether shards that are there already are replaced; else that is an error.
         threads : int, optional
@@ -140,8 +149,12 @@ class ShardConfig:
         labelled = checked_galaxies(
             labelled_catalog, columns=columns_to_save, name="labelled_catalog"
         )
-        is_test = _held_out(
-            labelled, fraction=train_test_fraction, n_test=eval_size, seed=self.seed
+        split = _split(
+            labelled,
+            fraction=train_test_fraction,
+            n_test=eval_size,
+            n_val=val_size,
+            seed=self.seed,
         )
         if unlabelled_catalog is None:
             unlabelled_catalog = pd.DataFrame({"id_str": [], "file_loc": []})
@@ -149,8 +162,8 @@ class ShardConfig:
             unlabelled_catalog, columns=[], name="unlabelled_catalog"
         )
         check_images_exist([*labelled["file_loc"], *unlabelled["file_loc"]])
-        galaxies = (labelled[~is_test], labelled[is_test], unlabelled)
-        parts = dict(zip(PARTS, galaxies, strict=True))
+        parts = {part: labelled[split == part] for part in PARTS[:-1]}
+        parts[PARTS[-1]] = unlabelled
         self._make_room(overwrite=overwrite)
         try:
             self._write(parts, threads=threads or os.cpu_count() or 1)
@@ -159,6 +172,7 @@ class ShardConfig:
                 columns_to_save=list(columns_to_save),
                 train_test_fraction=train_test_fraction,
                 eval_size=eval_size,
+                val_size=val_size,
             )
         except BaseException:
             for path in self._own_files():
@@ -243,10 +257,15 @@ class ShardConfig:
         _log.info("%s says how they were made", path)
 
 
-def _held_out(
-    labelled: pd.DataFrame, *, fraction: float | None, n_test: int | None, seed: int
+def _split(
+    labelled: pd.DataFrame,
+    *,
+    fraction: float | None,
+    n_test: int | None,
+    n_val: int,
+    seed: int,
 ) -> np.ndarray:
-    """Which labelled galaxies are to test, (n_labelled,) bool."""
+    """The part of each labelled galaxy, (n_labelled,) str."""
     n_galaxies = len(labelled)
     if not n_galaxies:
         raise ValueError("labelled_catalog: found no galaxy, expected at least one")
@@ -256,23 +275,28 @@ def _held_out(
             "one of the two"
         )
     hashes = np.array([uniform_of(one, seed=seed) for one in labelled["id_str"]])
-    if n_test is not None:
-        if not 0 <= n_test < n_galaxies:
+    if fraction is not None:
+        n_test = int(np.count_nonzero(hashes >= fraction))
+        if (
+            not 0 < fraction <= 1
+            or n_test == n_galaxies
+            or (fraction < 1 and not n_test)
+        ):
             raise ValueError(
-                f"eval_size: found {n_test}, expected from 0 to fewer than the "
-                f"{n_galaxies} labelled galaxies"
+                f"train_test_fraction: found {fraction}, which leaves "
+                f"{n_galaxies - n_test} of {n_galaxies} galaxies to train and {n_test} "
+                "to test; expected more than 0, up to 1, and a galaxy in each part"
             )
-        is_test = np.zeros(n_galaxies, bool)
-        is_test[np.argsort(hashes, kind="stable")[n_galaxies - n_test :]] = True
-        return is_test
-    assert fraction is not None
-    is_test = hashes >= fraction
-    lacks_one = is_test.all() or (fraction < 1 and not is_test.any())
-    if not 0 < fraction <= 1 or lacks_one:
-        raise ValueError(
-            f"train_test_fraction: found {fraction}, which leaves "
-            f"{n_galaxies - is_test.sum()} of {n_galaxies} galaxies to train and "
-            f"{is_test.sum()} to test; expected more than 0, up to 1, and a galaxy in "
-            "each part"
-        )
-    return is_test
+    assert n_test is not None
+    for name, n, most in (
+        ("eval_size", n_test, n_galaxies),
+        ("val_size", n_val, n_galaxies - n_test),
+    ):
+        if not 0 <= n < most:
+            raise ValueError(
+                f"{name}: found {n}, expected 0 to {most - 1}, so that one of {most} "
+                "galaxies is left to train"
+            )
+    split = np.repeat(PARTS[:3], [n_galaxies - n_test - n_val, n_val, n_test])
+    # The largest hashes are those from a fraction on.
+    return split[np.argsort(np.argsort(hashes, kind="stable"))]

@@ -32,7 +32,7 @@ def get_dataset(
     shuffle: bool = False,
     seed: int | tf.Tensor = 0,
     image_size: int | None = None,
-    record_format: RecordFormat = "zoobot",
+    record_format: RecordFormat | None = "zoobot",
 ) -> tf.data.Dataset:
     """Batches of galaxies from shards.
 
@@ -50,9 +50,9 @@ def get_dataset(
         Seed of the order.
     image_size : int, optional
         Side that the stored images must have, in pixels; any if not given.
-    record_format : {"zoobot", "zoobot_0.0.3"}
+    record_format : {"zoobot", "zoobot_0.0.3"}, optional
         Who wrote the shards. Zoobot 0.0.3 stored images upside down; they are turned,
-        so that pixels are those of the image file.
+        so that pixels are those of the image file. None: what the records look like.
 
     Returns
     -------
