@@ -1,6 +1,6 @@
-"""Whether shards are read faster than a training step uses them.
+"""Whether shards, or image files, are read faster than a training step uses them.
 
-Reads shards with augmentation, up to the batches that the network takes, beside
+Reads them with augmentation, up to the batches that the network takes, beside
 training steps on one batch that lies in memory. Each has the machine for itself; in a
 training they share it (`benchmarks.training_step`), so that reading must be several
 times as fast.
@@ -15,15 +15,22 @@ import functools
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import tensorflow as tf
 
 from benchmarks import shards, training_step
 from benchmarks.side_by_side import HEADER, Row, ratio_row, seconds_of_rounds
+from zoobot.data_utils.labelled_galaxies import (
+    FileGalaxies,
+    LabelledGalaxies,
+    ShardGalaxies,
+)
 from zoobot.estimators.devices import use_threads
 from zoobot.training import train
 
 BAR = 3.0
+CACHES: tuple[Literal["none", "memory", "file"], ...] = ("none", "memory", "file")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,21 +49,31 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def measure(args: argparse.Namespace) -> list[Row]:
-    """The ratio of speeds for each encoding."""
+    """The ratio of speeds for each encoding, and for image files with each cache."""
     settings = training_step.settings_of(args)
     columns = training_step.SCHEMA.label_cols
     n_galaxies = args.steps * args.batch_size
     with tempfile.TemporaryDirectory() as folder:
-        batches = {}
+        sources: dict[str, LabelledGalaxies] = {}
         for encoding in shards.ENCODINGS:
             shard = shards.written(
                 Path(folder), n_galaxies=n_galaxies, encoding=encoding
             )
-            batches[encoding] = train.training_batches(
-                [shard], columns, settings=settings, seed=settings.seed
+            sources[f"{encoding} shards"] = ShardGalaxies([shard])
+        for cache in CACHES:
+            sources[f"image files, cache {cache}"] = FileGalaxies(
+                [Path(folder, shards.CATALOG)],
+                image_size=sources["raw shards"].image_size,
+                cache=cache,
             )
+        batches = {
+            name: train.training_batches(
+                source, columns, settings=settings, seed=settings.seed
+            )
+            for name, source in sources.items()
+        }
         model = training_step.compiled(shard, settings)
-        constant = next(batches["raw"].as_numpy_iterator())
+        constant = next(batches["raw shards"].as_numpy_iterator())
         ways: dict[str, Callable[[], object]] = {
             name: functools.partial(read, each) for name, each in batches.items()
         }
@@ -67,7 +84,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
         ratio_row(
             seconds["steps"],
             seconds[name],
-            what=f"reading {name} shards, {training_step.speed(seconds[name], args)}",
+            what=f"reading {name}, {training_step.speed(seconds[name], args)}",
             against=f"what the training step uses, {used}",
             bar=BAR,
             better="more",

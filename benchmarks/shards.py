@@ -8,8 +8,10 @@ from benchmarks.galaxies import catalog_of
 from zoobot.data_utils.shard_writer import write_shard
 from zoobot.settings.catalog import WriteShards
 
-__all__ = ["ENCODINGS", "written"]
+__all__ = ["CATALOG", "ENCODINGS", "written"]
 
+CATALOG = "galaxies.parquet"
+"""File beside a shard: the galaxies in it."""
 ENCODINGS = ["raw", "jpeg"]
 
 
@@ -17,7 +19,7 @@ def written(
     folder: Path, *, n_galaxies: int, encoding: str, image_size_px: int = 300
 ) -> Path:
     """Write so many galaxies as one shard, and return its path."""
-    catalog = folder / "galaxies.parquet"
+    catalog = folder / CATALOG
     catalog_of(n_galaxies).to_parquet(catalog, index=False)
     shard = folder / f"{encoding}.tfrecord"
     settings = WriteShards.model_validate(

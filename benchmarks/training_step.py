@@ -143,6 +143,8 @@ def ours_beside_plain(args: argparse.Namespace) -> Row:
 def settings_of(args: argparse.Namespace) -> Train:
     """The papers' settings at some sizes, one epoch."""
     return Train(
+        shards="tfrecords",
+        cache="none",
         architecture="EfficientNetB0",
         crop_size_px=225,
         input_size_px=args.input_size,
