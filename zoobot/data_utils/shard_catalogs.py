@@ -14,7 +14,17 @@ from zoobot.data_utils.columns import as_votes
 from zoobot.data_utils.splits import uniform_of
 from zoobot.data_utils.tables import as_ids, as_text, read_table
 
-__all__ = ["check_images_exist", "checked_galaxies", "read_galaxies", "sampled"]
+__all__ = [
+    "PARTS",
+    "check_images_exist",
+    "checked_galaxies",
+    "read_galaxies",
+    "sampled",
+    "split_galaxies",
+]
+
+PARTS = ("train", "val", "test", "unlabelled")
+"""Kinds of galaxies, and the folders of their shards."""
 
 _GALAXY = ["id_str", "file_loc"]
 # Features of a record that are no labels.
@@ -151,6 +161,75 @@ def sampled(galaxies: pd.DataFrame, n: int | None, *, seed: int) -> pd.DataFrame
         uniform_of(one, seed=seed, purpose="sample") for one in galaxies["id_str"]
     ]
     return galaxies.iloc[np.sort(np.argsort(hashes, kind="stable")[:n])]
+
+
+def split_galaxies(
+    labelled: pd.DataFrame,
+    *,
+    fraction: float | None,
+    n_test: int | None,
+    n_val: int,
+    seed: int,
+) -> np.ndarray:
+    """Decide by a seeded hash of its id to which part each labelled galaxy belongs.
+
+    Parameters
+    ----------
+    labelled : (n_labelled, n_columns) pandas.DataFrame
+        With id_str.
+    fraction : float or None
+        Share that is not test galaxies: those whose hash is smaller.
+    n_test : int or None
+        Instead of the share, how many are.
+    n_val : int
+        How many of the others, with the largest hashes, choose the best epoch.
+    seed : int
+        Another seed gives another split.
+
+    Returns
+    -------
+    (n_labelled,) str
+        One of `PARTS`, but the last.
+
+    Raises
+    ------
+    ValueError
+        If a part would have no galaxy, or both or none of share and number are given.
+    """
+    n_galaxies = len(labelled)
+    if not n_galaxies:
+        raise ValueError("labelled_catalog: found no galaxy, expected at least one")
+    if (fraction is None) == (n_test is None):
+        raise ValueError(
+            f"train_test_fraction: found {fraction} with eval_size {n_test}, expected "
+            "one of the two"
+        )
+    hashes = np.array([uniform_of(one, seed=seed) for one in labelled["id_str"]])
+    if fraction is not None:
+        n_test = int(np.count_nonzero(hashes >= fraction))
+        if (
+            not 0 < fraction <= 1
+            or n_test == n_galaxies
+            or (fraction < 1 and not n_test)
+        ):
+            raise ValueError(
+                f"train_test_fraction: found {fraction}, which leaves "
+                f"{n_galaxies - n_test} of {n_galaxies} galaxies to train and {n_test} "
+                "to test; expected more than 0, up to 1, and a galaxy in each part"
+            )
+    assert n_test is not None
+    for name, n, most in (
+        ("eval_size", n_test, n_galaxies),
+        ("val_size", n_val, n_galaxies - n_test),
+    ):
+        if not 0 <= n < most:
+            raise ValueError(
+                f"{name}: found {n}, expected 0 to {most - 1}, so that one of {most} "
+                "galaxies is left to train"
+            )
+    split = np.repeat(PARTS[:3], [n_galaxies - n_test - n_val, n_val, n_test])
+    # The largest hashes are those from a fraction on.
+    return split[np.argsort(np.argsort(hashes, kind="stable"))]
 
 
 def _check_names(found: list[str], columns: Sequence[str], name: str) -> None:

@@ -15,18 +15,19 @@ import numpy as np
 import pandas as pd
 import pydantic
 
-from zoobot.data_utils.shard_catalogs import check_images_exist, checked_galaxies
+from zoobot.data_utils.shard_catalogs import (
+    PARTS,
+    check_images_exist,
+    checked_galaxies,
+    split_galaxies,
+)
 from zoobot.data_utils.shard_writer import write_galaxies
-from zoobot.data_utils.splits import uniform_of
 from zoobot.files import written_whole
 from zoobot.logs import Progress
 from zoobot.settings.catalog import WriteShards
 from zoobot.versions import library_versions
 
-__all__ = ["PARTS", "ShardConfig"]
-
-PARTS = ("train", "val", "test", "unlabelled")
-"""Kinds of galaxies, and the folders of their shards."""
+__all__ = ["ShardConfig"]
 
 _RECORD = "shard_config.json"
 _SHARD = re.compile(r"s[0-9]+_shard_([0-9]+)\.tfrecord")
@@ -149,7 +150,7 @@ class ShardConfig:
         labelled = checked_galaxies(
             labelled_catalog, columns=columns_to_save, name="labelled_catalog"
         )
-        split = _split(
+        split = split_galaxies(
             labelled,
             fraction=train_test_fraction,
             n_test=eval_size,
@@ -255,48 +256,3 @@ class ShardConfig:
             n_shards = len(shards[part])
             _log.info("wrote %d %s galaxies, %d shards", len(galaxies), part, n_shards)
         _log.info("%s says how they were made", path)
-
-
-def _split(
-    labelled: pd.DataFrame,
-    *,
-    fraction: float | None,
-    n_test: int | None,
-    n_val: int,
-    seed: int,
-) -> np.ndarray:
-    """The part of each labelled galaxy, (n_labelled,) str."""
-    n_galaxies = len(labelled)
-    if not n_galaxies:
-        raise ValueError("labelled_catalog: found no galaxy, expected at least one")
-    if (fraction is None) == (n_test is None):
-        raise ValueError(
-            f"train_test_fraction: found {fraction} with eval_size {n_test}, expected "
-            "one of the two"
-        )
-    hashes = np.array([uniform_of(one, seed=seed) for one in labelled["id_str"]])
-    if fraction is not None:
-        n_test = int(np.count_nonzero(hashes >= fraction))
-        if (
-            not 0 < fraction <= 1
-            or n_test == n_galaxies
-            or (fraction < 1 and not n_test)
-        ):
-            raise ValueError(
-                f"train_test_fraction: found {fraction}, which leaves "
-                f"{n_galaxies - n_test} of {n_galaxies} galaxies to train and {n_test} "
-                "to test; expected more than 0, up to 1, and a galaxy in each part"
-            )
-    assert n_test is not None
-    for name, n, most in (
-        ("eval_size", n_test, n_galaxies),
-        ("val_size", n_val, n_galaxies - n_test),
-    ):
-        if not 0 <= n < most:
-            raise ValueError(
-                f"{name}: found {n}, expected 0 to {most - 1}, so that one of {most} "
-                "galaxies is left to train"
-            )
-    split = np.repeat(PARTS[:3], [n_galaxies - n_test - n_val, n_val, n_test])
-    # The largest hashes are those from a fraction on.
-    return split[np.argsort(np.argsort(hashes, kind="stable"))]
