@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from astropy.io import fits
+from astropy.table import Table
 
 from zoobot.data_utils.table_notes import (
     ColumnNote,
@@ -73,6 +76,41 @@ def test_types_of_a_parquet_file(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     }
     assert rows["votes"].type == pa.int16()
     assert "left out columns of lists: flux" in caplog.text
+
+
+@pytest.mark.parametrize("suffix", ["fits", "fits.gz", "vot", "parquet"])
+def test_units_and_descriptions_of_any_kind_of_file(tmp_path: Path, suffix: str):
+    """As astropy writes them, or FITS has them in TCOMM; a column without any, too."""
+    table = Table({"z": [0.1], "mag": np.float32([20.5]), "n": [3]})
+    table["z"].description = "Redshift"
+    table["mag"].unit = "mag"
+    path = tmp_path / f"t.{suffix}"
+    if suffix == "vot":
+        table.write(path, format="votable")
+    elif suffix == "parquet":
+        notes = {"z": ColumnNote("Redshift"), "mag": ColumnNote("", "mag")}
+        schema = pa.schema(
+            [("z", pa.float64()), ("mag", pa.float32()), ("n", pa.int64())]
+        )
+        schema = with_notes(schema, TableNotes("", notes | {"n": ColumnNote("")}))
+        pq.write_table(pa.table([[0.1], [20.5], [3]], schema=schema), path)
+    else:
+        hdu = fits.table_to_hdu(table)
+        hdu.header["TCOMM1"] = "Redshift"
+        hdus = [fits.PrimaryHDU(), fits.ImageHDU(np.ones((2, 2))), hdu]
+        fits.HDUList(hdus).writeto(path)
+    found = open_table(path)
+    assert found.schema.types == [pa.float64(), pa.float32(), pa.int64()]
+    assert notes_of(found.schema).columns == {
+        "z": ColumnNote("Redshift"),
+        "mag": ColumnNote(f"Column mag of t.{suffix}", "mag"),
+        "n": ColumnNote(f"Column n of t.{suffix}"),
+    }
+    assert pa.concat_tables(found.pieces()).to_pydict() == {
+        "z": [0.1],
+        "mag": [20.5],
+        "n": [3],
+    }
 
 
 def test_notes_of_a_parquet_file_are_kept(tmp_path: Path):

@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from zoobot.data_utils.columns import is_text, plain
-from zoobot.data_utils.table_notes import (
-    ColumnNote,
-    TableNotes,
-    notes_of,
-    with_notes,
-)
+from zoobot.data_utils.notes_in_files import notes_in_file
+from zoobot.data_utils.table_notes import ColumnNote, TableNotes, with_notes
 from zoobot.data_utils.tables import column_names, read_pieces
 
 __all__ = ["TypedTable", "open_table"]
@@ -169,9 +164,7 @@ def _trimmed(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _notes(path: Path, schema: pa.Schema) -> TableNotes:
     """What the file says of its columns; where it does not, their names and its own."""
-    known = TableNotes(path.name, {})
-    if path.suffix.lower() == ".parquet":
-        known = notes_of(pq.read_schema(path))
+    known = notes_in_file(path, columns=schema.names)
     columns = {}
     for name in schema.names:
         note = known.columns.get(name, ColumnNote(""))
