@@ -1,8 +1,8 @@
 """Put a catalogue beside a table: the same galaxies by id, or by position on the sky.
 
 The nearest row of the catalogue within the radius is taken, or the first with the same
-id. Tables are read by their suffix, as csv, csv.gz, parquet and what else the workflow
-reads. Positions are of one frame and epoch, as ICRS.
+id. Tables may be csv, csv.gz, parquet, FITS or VOTable, by their suffix. Positions are
+of one frame and epoch, as ICRS.
 """
 
 from pathlib import Path
@@ -50,6 +50,12 @@ def main(argv: list[str] | None = None) -> None:
         help="table with the positions of the table's galaxies, by id, as the survey's "
         "catalogue (default: they are in the table)",
     )
+    add(
+        "--catalog-columns",
+        nargs="+",
+        metavar="COLUMN",
+        help="columns of the catalogue to take (default: all but lists)",
+    )
     for name, default in (("id", "id_str"), ("ra", "ra"), ("dec", "dec")):
         for source in ("table", "catalog", "positions"):
             add(
@@ -68,7 +74,8 @@ def main(argv: list[str] | None = None) -> None:
     crossmatch.cross_match(
         crossmatch.Source(args.table, args.table_id, args.table_ra, args.table_dec),
         catalog=crossmatch.Source(
-            args.catalog, args.catalog_id, args.catalog_ra, args.catalog_dec
+            *(args.catalog, args.catalog_id, args.catalog_ra, args.catalog_dec),
+            columns=args.catalog_columns,
         ),
         matched=args.matched,
         by=args.by,

@@ -116,6 +116,39 @@ def test_units_and_descriptions_go_along(
     assert meta["radius"] == "2 arcsec"
 
 
+@pytest.mark.parametrize("suffix", ["fits", "vot", "csv.gz", "parquet"])
+def test_catalogues_of_any_kind(
+    tmp_path: Path,
+    sources: tuple[Source, Source],
+    suffix: str,
+    caplog: pytest.LogCaptureFixture,
+):
+    """The same rows; with units of their own, and without columns of lists."""
+    ours, theirs = sources
+    table = Table.from_pandas(THEIRS)
+    path = tmp_path / f"theirs.{suffix}"
+    if suffix in ("fits", "vot"):
+        table["z"].unit = "km / s"
+        table["flux"] = np.ones((len(table), 7))
+        table.write(path, format={"vot": "votable"}.get(suffix, suffix))
+    elif suffix == "parquet":
+        THEIRS.to_parquet(path)
+    else:
+        THEIRS.to_csv(path, index=False)
+    names = ("name", "RA", "Dec")
+    for source, name in ((theirs, "csv"), (Source(path, *names), "other")):
+        cross_match(ours, catalog=source, matched=tmp_path / f"{name}.fits", keep="all")
+    expected, found = (Table.read(tmp_path / f"{n}.fits") for n in ("csv", "other"))
+    assert found.colnames == expected.colnames
+    for column in expected.colnames:
+        assert found[column].tolist() == pytest.approx(
+            expected[column].tolist(), nan_ok=True
+        ), column
+    if suffix in ("fits", "vot"):
+        assert found["z"].unit == "km / s"
+        assert f"theirs.{suffix}: left out columns of lists: flux" in caplog.text
+
+
 def test_other_units_of_angles(tmp_path: Path, sources: tuple[Source, Source]):
     """Right ascension in hours and declination in radians, if the columns say so."""
     ours, theirs = sources
@@ -143,12 +176,13 @@ def test_positions_from_the_survey_by_the_script(tmp_path: Path):
     options = f"""--table {tmp_path}/rings.csv --catalog {tmp_path}/theirs.parquet
         --matched {tmp_path}/m.csv --catalog-ra RA --catalog-dec Dec
         --positions {tmp_path}/survey.parquet --positions-id iauname
-        --radius-arcsec 0.6 --keep all"""
+        --radius-arcsec 0.6 --keep all --catalog-columns name z"""
     script.main(options.split())
     found = read(tmp_path / "m.csv")
+    assert list(found)[:4] == ["id_str", "ring", "name", "z"]
     assert found["id_str"].tolist() == ["007", "b", "c", "d", "e"]
     assert found["name"].tolist() == ["", "", "", "t", ""]
-    assert found["RA"].notna().sum() == 1
+    assert found["z"].notna().sum() == 1
 
 
 def test_ids(tmp_path: Path):

@@ -82,8 +82,12 @@ def named_errors(path: Path, kind: str) -> Iterator[None]:
 
 def _as_arrow(path: Path, name: str, array: np.ndarray) -> pa.Array:
     values, mask = np.ma.getdata(array), np.ma.getmaskarray(array)
-    if values.ndim > 1:
-        return pa.array(values.tolist())
+    if values.ndim > 1 and values.dtype.kind in "SUbiuf":
+        # Said, as it could not be told where there is no row.
+        kind = pa.from_numpy_dtype(values.dtype)
+        for _ in range(values.ndim - 1):
+            kind = pa.list_(kind)
+        return pa.array(values.tolist(), kind)
     if values.dtype.kind == "S":
         texts = [one.decode(errors="replace").rstrip() for one in values.tolist()]
         return pa.array(texts, pa.string(), mask=mask)

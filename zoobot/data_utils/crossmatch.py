@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -34,6 +35,8 @@ class Source:
     """Right ascension, in degrees unless the table has another unit."""
     dec_column: str = "dec"
     """Declination, of the same frame and epoch as in the other table."""
+    columns: Sequence[str] | None = None
+    """Columns to take; None for all."""
 
 
 def cross_match(
@@ -79,8 +82,10 @@ def cross_match(
     ValueError
         If a file or column is missing, or a position is none; the message names it.
     """
-    ours = open_table(table.path, texts=[table.id_column])
-    theirs = open_table(catalog.path, texts=[catalog.id_column])
+    ours, theirs = (
+        open_table(one.path, columns=one.columns, texts=[one.id_column])
+        for one in (table, catalog)
+    )
     about: dict[str, str] = {"by": by, "keep": keep}
     if by == "id":
         matches = match_by_id(_ids(table), others=_ids(catalog))
