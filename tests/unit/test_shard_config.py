@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 
 from tests import galaxies
 from workflow_scripts.create_shards import main
@@ -317,14 +318,27 @@ def test_from_csv(survey, table, tmp_path):
     assert list(rows(config.unlabelled_records, []).index) != list(by_id.index[:5])
 
 
-def test_numbers_in_csv(survey, table):
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".parquet", ".fits", ".vot"])
+def test_tables_of_every_kind(survey, table, suffix):
     """Fractions stay fractions, whole numbers whole, whatever else is in the table."""
-    found = shard_catalogs.read_galaxies(
-        survey / "labelled.csv", columns=["ring", "bulge"]
+    relative = pd.read_csv(survey / "labelled.csv")
+    path = survey / f"table{suffix}"
+    if suffix == ".parquet":
+        relative.to_parquet(path)
+    elif suffix.startswith(".csv"):
+        relative.to_csv(path, index=False)
+    else:
+        columns = relative[["id_str", "file_loc", "ring", "bulge"]].to_dict("list")
+        Table(columns).write(path, format=None if suffix == ".fits" else "votable")
+    found = shard_catalogs.read_galaxies(path, columns=["ring", "bulge"])
+    assert list(found["id_str"]) == list(table["id_str"])
+    assert all(
+        Path(path).samefile(image)
+        for path, image in zip(found["file_loc"], table["file_loc"], strict=True)
     )
     assert found["ring"].dtype == np.int64
     assert found["bulge"].dtype == np.float64
-    # csv has every digit.
+    np.testing.assert_array_equal(found["ring"], table["ring"])
     np.testing.assert_array_equal(found["bulge"], table["bulge"])
 
 
@@ -381,7 +395,7 @@ def test_the_debug_recipe_runs_as_the_documents_show_it(table, tmp_path):
     assert len(rows(config.train_records, VOTES)) == 400
     assert len(rows(config.test_records, VOTES)) == 100
     assert "500 galaxies in " in done.stderr
-    assert "wrote 400 train galaxies, 1 shards" in done.stderr
+    assert "train: 400 galaxies, 1 shards" in done.stderr
 
 
 def test_options(survey, table, tmp_path):

@@ -253,6 +253,6 @@ class ShardConfig:
         with written_whole(path) as beside:
             beside.write_text(json.dumps(record, indent=2) + "\n")
         for part, galaxies in parts.items():
-            n_shards = len(shards[part])
-            _log.info("wrote %d %s galaxies, %d shards", len(galaxies), part, n_shards)
+            if n_shards := len(shards[part]):
+                _log.info("%s: %d galaxies, %d shards", part, len(galaxies), n_shards)
         _log.info("%s says how they were made", path)
