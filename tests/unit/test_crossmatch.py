@@ -153,18 +153,27 @@ def test_other_units_of_angles(tmp_path: Path, sources: tuple[Source, Source]):
     """Right ascension in hours and declination in radians, if the columns say so."""
     ours, theirs = sources
     columns = {"h": THEIRS["RA"] / 15, "r": np.radians(THEIRS["Dec"])}
-    notes = {"h": ColumnNote("", "hourangle"), "r": ColumnNote("", "rad")}
+    columns |= {"ra": THEIRS["RA"], "dec": THEIRS["Dec"]}
+    units = ("hourangle", "rad", "Degrees", "deg")
+    notes = {
+        name: ColumnNote("", unit) for name, unit in zip(columns, units, strict=True)
+    }
     types = pa.schema([(name, pa.float64()) for name in columns])
     schema = with_notes(types, TableNotes("", notes))
     pq.write_table(pa.table(columns, schema=schema), tmp_path / "t.parquet")
     for catalog, name in (
         (theirs, "degrees"),
         (Source(tmp_path / "t.parquet", ra_column="h", dec_column="r"), "other"),
+        (Source(tmp_path / "t.parquet"), "spelt"),
     ):
         cross_match(ours, catalog=catalog, matched=tmp_path / f"{name}.csv")
-    degrees, other = (read(tmp_path / f"{one}.csv") for one in ("degrees", "other"))
-    assert degrees["id_str"].tolist() == other["id_str"].tolist()
-    np.testing.assert_allclose(degrees["separation"], other["separation"], atol=1e-6)
+    degrees = read(tmp_path / "degrees.csv")
+    for name in ("other", "spelt"):
+        found = read(tmp_path / f"{name}.csv")
+        assert found["id_str"].tolist() == degrees["id_str"].tolist()
+        np.testing.assert_allclose(
+            found["separation"], degrees["separation"], atol=1e-6
+        )
 
 
 def test_positions_from_the_survey_by_the_script(tmp_path: Path):

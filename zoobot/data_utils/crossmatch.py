@@ -169,7 +169,7 @@ def _positions(source: Source) -> np.ndarray:
 
 def _degrees(unit: str, *, where: str) -> float:
     """How many degrees the unit of a column is."""
-    if not unit:
+    if unit.strip().lower() in ("", "deg", "degree", "degrees"):  # however spelt
         return 1.0
     try:
         return float(u.Unit(unit).to(u.deg))
