@@ -125,8 +125,8 @@ def _notes(pca: FittedPca) -> TableNotes:
     columns = {"id_str": ID_NOTE}
     for i, share in enumerate(pca.explained_variance_ratio):
         columns[f"pca_{i}"] = ColumnNote(
-            f"Principal component {i} of the galaxy's representation, which has "
-            f"{100 * share:.3g}% of the variance of all galaxies"
+            f"Principal component {i} of the galaxy's representation, which had "
+            f"{100 * share:.3g}% of the variance of the galaxies it was fitted to"
         )
     return TableNotes(
         "Principal components of the representations",
