@@ -12,8 +12,10 @@ from tests.catalogs import catalog_settings
 from zoobot import command_line
 from zoobot.configuration import Settings, read_settings
 from zoobot.settings.catalog import PrepareCatalog, SplitCatalog
+from zoobot.settings.predictions import Predict
+from zoobot.settings.programs import MakePredictionsLoop
 from zoobot.settings.section import Section
-from zoobot.settings.training import Train
+from zoobot.settings.training import Train, Training
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = read_settings(yaml.safe_load((ROOT / "config.yaml").read_text()))
@@ -126,6 +128,70 @@ def test_bad_options_are_named(capsys, option, value, message):
         )
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_what_is_not_given_is_as_in_config_yaml():
+    """A program is run from a shell with the options that differ."""
+    program = command_line.parser("A program.", Train)
+    found = command_line.parse(program, ["--epochs", "3"]).settings
+    assert found == SETTINGS.train.model_copy(update={"epochs": 3})
+
+
+def test_another_settings_file(tmp_path, capsys):
+    """Its values hold for what is not given; what it lacks is named, with the file."""
+    own = tmp_path / "own.yaml"
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["predict"] = {"n_samples": 7}
+    own.write_text(yaml.safe_dump(config))
+    options = ["--config", str(own), "--seed", "1"]
+    program = command_line.parser("A program.", Predict)
+    assert command_line.parse(program, options).settings == Predict(n_samples=7, seed=1)
+    with pytest.raises(SystemExit) as stopped:
+        command_line.parse(program, options[:2])
+    assert stopped.value.code == 2
+    assert f"--seed: not given, and not found in {own}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, "- a list", "a: [", "\xff"])
+def test_a_settings_file_that_is_none(tmp_path, capsys, content):
+    """It is named, if it is needed; rules, which give every option, read none."""
+    path = tmp_path / "config.yaml"
+    if content is not None:
+        path.write_bytes(content.encode("latin-1"))
+    program = command_line.parser("A program.", SplitCatalog)
+    with pytest.raises(SystemExit) as stopped:
+        command_line.parse(program, ["--config", str(path)])
+    assert stopped.value.code == 2
+    assert f"--config: {path}: expected" in capsys.readouterr().err
+    every = shlex.split(command_line.option_string(SETTINGS.split_catalog))
+    found = command_line.parse(program, ["--config", str(path), *every])
+    assert found.settings == SETTINGS.split_catalog
+
+
+def test_programs_of_several_sections():
+    """Each setting has its default from the section of its stage."""
+    program = command_line.parser("A program.", MakePredictionsLoop)
+    found = command_line.parse(program, []).settings
+    assert found.n_samples == SETTINGS.predict.n_samples
+    assert found.batch_size == SETTINGS.extract_representations.batch_size
+    assert found.galaxies_per_chunk == SETTINGS.chunk_catalog.galaxies_per_chunk
+    part = command_line.parse(command_line.parser("A program.", Training), []).settings
+    assert part.model_dump().items() <= SETTINGS.train.model_dump().items()
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_help_tells_every_default(capsys, name):
+    """As config.yaml states it."""
+    section = getattr(SETTINGS, name)
+    with pytest.raises(SystemExit) as stopped:
+        command_line.parser("A program.", type(section)).parse_args(["--help"])
+    assert stopped.value.code == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.count("(default: ") == len(type(section).model_fields) + 1
+    for field, value in section.model_dump().items():
+        if isinstance(value, int | float):
+            option = shown.partition(f"--{field.replace('_', '-')} VALUE")[2]
+            assert option.partition("(default: ")[2].startswith(f"{value})")
 
 
 def test_help_says_what_each_option_is(capsys):
