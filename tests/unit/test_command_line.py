@@ -190,7 +190,7 @@ def test_help_tells_every_default(capsys, name):
     assert shown.count("(default: ") == len(type(section).model_fields) + 1
     for field, value in section.model_dump().items():
         if isinstance(value, int | float):
-            option = shown.partition(f"--{field.replace('_', '-')} VALUE")[2]
+            option = shown.rpartition(f" --{field.replace('_', '-')} VALUE ")[2]
             assert option.partition("(default: ")[2].startswith(f"{value})")
 
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -94,7 +93,9 @@ def test_train_model_takes_sizes(tmp_path, shard_dir, small_network):
 def test_train_model_names_what_is_wrong(tmp_path, shard_dir, options, message):
     with pytest.raises(ValueError, match=message):
         train(shard_dir, tmp_path / "model", *options)
-    with pytest.raises(ValueError, match="found shards none, expected s.*create_shards"):
+    with pytest.raises(
+        ValueError, match="found shards none, expected s.*create_shards"
+    ):
         train(tmp_path, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 
@@ -188,12 +189,12 @@ def test_bad_options_of_predictions_are_named(model, options, message):
         )
 
 
-def test_status_and_progress_in_a_shell(tmp_path, shard_dir, planted, model):
+def test_status_and_progress_in_a_shell(tmp_path, planted, model, capsys):
     """0 and a log of what was done; 1 and the reason; 2 for what no option is."""
 
-    def run(*words: str) -> subprocess.CompletedProcess:
+    def run(program: str, *words: object) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [sys.executable, "-m", "workflow_scripts.make_predictions", *words],
+            [sys.executable, "-m", f"workflow_scripts.{program}", *map(str, words)],
             cwd=ROOT,
             text=True,
             capture_output=True,
@@ -202,16 +203,18 @@ def test_status_and_progress_in_a_shell(tmp_path, shard_dir, planted, model):
         )
 
     folder = Path(planted["file_loc"][0]).parent
-    words = ["--images", str(folder), "--model", str(model)]
-    done = run(*words, "--save-loc", str(tmp_path / "found.csv"))
+    table = tmp_path / "found.csv"
+    words = ["--images", folder, "--model", model, "--save-loc", table]
+    done = run("make_predictions", *words)
     assert done.returncode == 0, done.stderr
     assert "found 24 images" in done.stderr
     assert "24 galaxies in " in done.stderr
-    assert len(pd.read_csv(tmp_path / "found.csv")) == 24
-    wrong = run(*words, "--n-sample", "3", "--galaxies", "a")
-    assert wrong.returncode == 2
-    assert "unrecognized arguments: --galaxies a" in wrong.stderr
-    empty = run("--images", str(tmp_path), "--model", str(model), "--save-loc", "a.csv")
-    assert empty.returncode == 1
-    assert "expected images (" in empty.stderr
-    assert keras.backend.backend() == "tensorflow"
+    assert len(pd.read_csv(table)) == 24
+    words = ["--representations", table, "--compressed", tmp_path / "pca.parquet"]
+    failed = run("compress_representations", *words)
+    assert failed.returncode == 1
+    assert f"{table}: expected a complete HDF5 file" in failed.stderr
+    with pytest.raises(SystemExit) as stopped:
+        make_predictions.main(["--model", str(model), "--galaxies", "a"])
+    assert stopped.value.code == 2
+    assert "unrecognized arguments: --galaxies a" in capsys.readouterr().err

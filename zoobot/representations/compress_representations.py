@@ -26,7 +26,7 @@ from zoobot.representations.pca import FittedPca, load_pca, project
 from zoobot.representations.stored_representations import (
     DATASET,
     StoredRepresentations,
-    describe,
+    describe_all,
     pieces,
 )
 from zoobot.settings.representations import CompressRepresentations
@@ -44,17 +44,17 @@ _log = logging.getLogger(__name__)
 
 
 def compress_representations(
-    representations: str | Path,
+    representations: str | Path | Sequence[str | Path],
     *,
     model: str | Path,
     compressed: str | Path,
     settings: CompressRepresentations,
 ) -> None:
-    """Project one file of representations on principal components.
+    """Project representations on principal components.
 
     Parameters
     ----------
-    representations : path
+    representations : path or sequence of path
         HDF5, (galaxy, feature) or (galaxy, feature, view), of which the mean is taken.
     model : path
         npz, the PCA that `zoobot.representations.fit_pca` fitted.
@@ -69,9 +69,11 @@ def compress_representations(
         If the PCA was fitted to representations of another model or size, has another
         number of components, or a value is not finite.
     """
-    source = describe(representations)
+    is_one = isinstance(representations, str | Path)
+    sources = describe_all([representations] if is_one else representations)
+    n_galaxies = sum(source.n_galaxies for source in sources)
     pca = load_pca(model)
-    _check_pca(pca, model, source=source, settings=settings)
+    _check_pca(pca, model, source=sources[0], settings=settings)
     notes = _notes(pca)
     types = with_notes(
         pa.schema(
@@ -80,19 +82,21 @@ def compress_representations(
         ),
         notes,
     )
-    ids = iter(hdf5.read_ids(source.path, dataset=DATASET))
+    ids = itertools.chain.from_iterable(
+        hdf5.read_ids(source.path, dataset=DATASET) for source in sources
+    )
     step = settings.batch_size
     with arrow_writer(compressed, schema=types) as write:
         for values in track(
-            pieces([source], step=step),
-            total=source.n_galaxies,
+            pieces(sources, step=step),
+            total=n_galaxies,
             what="galaxies",
             size=len,
         ):
             some = list(itertools.islice(ids, len(values)))
             columns = [some, *project(values, pca=pca).T]
             write(pa.table(columns, schema=types))
-    _log.info("wrote %d galaxies to %s", source.n_galaxies, compressed)
+    _log.info("wrote %d galaxies to %s", n_galaxies, compressed)
 
 
 def summarise_representations(
