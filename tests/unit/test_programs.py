@@ -93,9 +93,7 @@ def test_train_model_takes_sizes(tmp_path, shard_dir, small_network):
 def test_train_model_names_what_is_wrong(tmp_path, shard_dir, options, message):
     with pytest.raises(ValueError, match=message):
         train(shard_dir, tmp_path / "model", *options)
-    with pytest.raises(
-        ValueError, match="found shards none, expected s.*create_shards"
-    ):
+    with pytest.raises(ValueError, match=r"shards none, expected s.*create_shards"):
         train(tmp_path, tmp_path / "model")
     assert not (tmp_path / "model").exists()
 

@@ -69,8 +69,9 @@ def compress_representations(
         If the PCA was fitted to representations of another model or size, has another
         number of components, or a value is not finite.
     """
-    is_one = isinstance(representations, str | Path)
-    sources = describe_all([representations] if is_one else representations)
+    if isinstance(representations, str | Path):
+        representations = [representations]
+    sources = describe_all(representations)
     n_galaxies = sum(source.n_galaxies for source in sources)
     pca = load_pca(model)
     _check_pca(pca, model, source=sources[0], settings=settings)
