@@ -22,7 +22,7 @@ _INTRODUCTION = """\
 Every setting of `config.yaml`, section by section. A file of your own, given as
 `--configfile my_survey.yaml`, states only what differs; an unknown key, a wrong type or
 a value out of range stops the workflow before its first job. Defaults are those of
-`config.yaml`, which run the demo; what stands behind `#` is the reason for them.
+`config.yaml`, which run the demo; below each stands the reason that the file gives.
 
 """
 _TABLE = """\
@@ -65,7 +65,7 @@ def write_page(path: Path, *, config: Path) -> None:
         if section:
             comment = comments.get((name,))
             parts.append(f"\n## {name}\n\n{section.__doc__}\n")
-            parts.append(f"(`# {comment}`)\n\n" if comment else "\n")
+            parts.append(f"({_plain(comment)})\n\n" if comment else "\n")
             parts.append(_TABLE)
             parts += [
                 _row((name, key), entry, values, comments)
@@ -89,10 +89,10 @@ def _row(
     for key in keys:
         value = value[key]
     comment = comments.get(keys)
-    default = f"`{_in_yaml(value)}`" + (f" `# {comment}`" if comment else "")
+    default = f"`{_in_yaml(value)}`" + (f"<br>{_plain(comment)}" if comment else "")
     unit = _unit(keys[-1], field)
     kind = _type(field.annotation) + (f", {unit}" if unit else "")
-    description = " ".join((field.description or "").split())
+    description = _plain(" ".join((field.description or "").split()))
     row = (
         f"| **`{keys[-1]}`**<br>{description} | {kind} | {_range(field)} | {default} |"
     )
@@ -153,6 +153,11 @@ def _choices(annotation: object) -> list[object]:
     if typing.get_origin(annotation) is typing.Literal:
         return list(arguments)
     return [choice for argument in arguments for choice in _choices(argument)]
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\*_|<>`\[\]{}])", r"\\\1", text)
 
 
 def _in_yaml(value: object) -> str:

@@ -29,7 +29,6 @@ SHOWN = {"text", "csv", "bibtex"}
 
 _TRAINS = {"train", "train_model", "finetune_rings", "finetune_advanced"}
 _PLUGINS = {"snakemake-executor-plugin-slurm", "tensorflow"}
-_PROFILE_KEYS = {"jobs", "executor", "default-resources", "set-resources"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +68,7 @@ class Reader:
         self.folder = folder
         self.survey = survey
         self.names: dict[str, object] = {"__name__": "__main__"}
+        self.planned: set[str] = set()
 
     def do(self, block: Block) -> None:
         """Run or check one block."""
@@ -101,7 +101,7 @@ class Reader:
         if "questions" in content:
             get_schema(path)
         elif path.name == "config.yaml":
-            assert set(content) & _PROFILE_KEYS
+            _check_profile(content)
         else:
             read_settings(_laid_over(yaml.safe_load(text)))
 
@@ -139,6 +139,10 @@ class Reader:
         if "--directory" in options:
             place = options.index("--directory") + 1
             (self.folder / options[place]).mkdir(parents=True, exist_ok=True)
+        options = [option for option in options if option != "-n"]
+        if str(options) in self.planned:
+            return
+        self.planned.add(str(options))
         result = subprocess.run(
             [sys.executable, "-m", "snakemake", *options, "--dry-run"],
             cwd=self.folder,
@@ -170,6 +174,19 @@ class Reader:
                 pass
             except SystemExit as end:
                 assert not end.code, f"{name[1]} {' '.join(argv)}"
+
+
+def _check_profile(profile: dict) -> None:
+    """A profile for a cluster: it limits each rule that takes all threads there are."""
+    rules = "".join(path.read_text() for path in ROOT.glob("rules/*.smk"))
+    threads = dict(
+        re.findall(r"^rule (\w+):\n(?:(?!^\S).*\n)*?    threads: (\d+)$", rules, re.M)
+    )
+    assert set(profile["set-threads"]) == {n for n, t in threads.items() if t == "64"}
+    assert set(profile["set-resources"]) <= set(
+        re.findall(r"^(?:rule|checkpoint) (\w+):", rules, re.M)
+    )
+    assert profile["max-checksum-file-size"] == "10GB"  # as profiles/default
 
 
 def _laid_over(changes: dict) -> dict:
