@@ -45,7 +45,6 @@ numpydoc_validation_checks = {
     "PR02",  # no parameter that is not there
     "SS01",  # a summary
 }
-suppress_warnings = ["toc.not_included"]
 
 made = HERE / "made"
 made.mkdir(exist_ok=True)
