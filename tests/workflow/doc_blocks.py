@@ -54,7 +54,7 @@ def blocks_of(page: Path) -> list[Block]:
 def as_tiny(text: str, *, survey: Path) -> str:
     """A block's text, of the tiny run and a survey that is there."""
     text = re.sub(r"(?<![a-z])demo(?=[_/])", "tiny", text.replace(SURVEY, str(survey)))
-    return text.replace("pca40", "pca5")
+    return text.replace("pca40", "pca5").replace("n_components=10", "n_components=5")
 
 
 class _Parsed(Exception):
