@@ -45,9 +45,9 @@ _OF_THE_DEMO = (
 )
 _OF_A_STAND_IN = (
     "These pages were built where the demo had not been run, so the pictures show "
-    f"{_N_GALAXIES} of its galaxies, *model* in the figures is the linear model on image "
-    "statistics, and galaxies are similar by these statistics; in yours it is the "
-    "network, and its representations."
+    f"{_N_GALAXIES} of its galaxies, *model* in the figures is the linear model on "
+    "image statistics, and galaxies are similar by these statistics; in yours it is "
+    "the network, and its representations."
 )
 
 
