@@ -416,6 +416,16 @@ def test_options(survey, table, tmp_path):
         main(options)
     main([*options, "--overwrite", "--max-labelled", "8"])
     assert len(rows(config.train_records, [])) == 1
+    with pytest.raises(
+        ValueError, match=r"an answer of the schema gz2 \([0-9]+ of its"
+    ):
+        main(
+            [
+                *(one for one in options if one not in ("--columns", "ring", "bulge")),
+                "--schema",
+                "gz2",
+            ]
+        )
     with pytest.raises(ValueError, match="most galaxies: found -1"):
         main([*options, "--overwrite", "--max-labelled", "-1"])
 

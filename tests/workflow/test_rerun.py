@@ -176,11 +176,10 @@ def test_without_shards_the_same_model_is_trained(
     assert RULE_LINE.findall(result.stdout) == ["train"]
     assert not (growing_project / "results/shards").exists()
     assert load_card(model).weights_digest == before.weights_digest
-    again = planned_rules(growing_project, configfiles=configfiles)
-    assert "train" not in again
     more = tmp_path / "quality.yaml"
     more.write_text("write_shards: {encoding: jpeg, jpeg_quality: 50}\n")
-    assert planned_rules(growing_project, configfiles=(*configfiles, more)) == again
+    again = planned_rules(growing_project, configfiles=(*configfiles, more))
+    assert not {"train", "write_shards"} & again
 
 
 def test_two_settings_that_swap_their_values_are_a_change(

@@ -9,6 +9,7 @@ from typing import Literal
 
 from zoobot.data_utils.shard_catalogs import read_galaxies, sampled
 from zoobot.data_utils.shard_config import ShardConfig
+from zoobot.data_utils.tables import column_names
 from zoobot.schemas import get_schema
 
 __all__ = ["ShardConfig", "create_shards"]
@@ -77,7 +78,7 @@ def create_shards(
         galaxies_per_shard=galaxies_per_shard,
         seed=seed,
     )
-    labels = get_schema(schema).label_cols if columns is None else list(columns)
+    labels = _labels(labelled_catalog, schema) if columns is None else list(columns)
     labelled = read_galaxies(labelled_catalog, columns=labels)
     if not len(labelled):
         raise ValueError(f"{labelled_catalog}: found no galaxy, expected at least one")
@@ -98,3 +99,16 @@ def create_shards(
         overwrite=overwrite,
         threads=threads,
     )
+
+
+def _labels(catalog: str | Path, schema: str) -> list[str]:
+    """Columns of a schema's answers, if the table has them."""
+    labels, found = get_schema(schema).label_cols, column_names(catalog)
+    missing = [label for label in labels if label not in found]
+    if missing:
+        raise ValueError(
+            f"{catalog}: found no column {missing[0]}, an answer of the schema "
+            f"{schema} ({len(missing)} of its {len(labels)} are missing); expected the "
+            "schema of its votes, or the names of its label columns"
+        )
+    return labels
