@@ -19,6 +19,7 @@ from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Column, Table
 
 from zoobot.data_utils.columns import is_text
+from zoobot.data_utils.parquet_pieces import opened
 from zoobot.data_utils.table_notes import notes_of
 from zoobot.files import written_whole
 from zoobot.logs import track
@@ -77,7 +78,7 @@ def write_fits_from_parquet(
     is EXTNAME. A name of more than 68 characters, which no card can hold, is cut short;
     the log says so, and the description begins with the whole name.
     """
-    with pq.ParquetFile(parquet) as source:
+    with opened(parquet) as source:
         schema = source.schema_arrow
         _check_columns(schema, parquet)
         columns = _columns(source, rows_in_batch)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from zoobot.files import written_whole
 
-__all__ = ["cut", "joined", "n_rows", "read_batches", "write_table"]
+__all__ = ["cut", "joined", "n_rows", "opened", "read_batches", "write_table"]
 
 _ROWS = 2048  # in memory at once
 
@@ -18,6 +18,12 @@ _ROWS = 2048  # in memory at once
 def n_rows(path: str | Path) -> int:
     """Count the rows of a parquet table without reading them."""
     return pq.read_metadata(path).num_rows
+
+
+def opened(path: str | Path) -> pq.ParquetFile:
+    """Open a parquet table, of which only what is asked for comes into memory."""
+    # Read ahead, what was read would stay in memory till the file is closed.
+    return pq.ParquetFile(path, pre_buffer=False)
 
 
 def read_batches(
@@ -37,7 +43,7 @@ def read_batches(
     pa.Table
         The next rows. An index that pandas stored is not one of the columns.
     """
-    with pq.ParquetFile(path) as file:
+    with opened(path) as file:
         names = list(columns or file.schema_arrow.names)
         for batch in file.iter_batches(_ROWS, columns=names):
             table = pa.Table.from_batches([batch]).select(names)

@@ -14,11 +14,10 @@ from pathlib import Path
 import jinja2
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from PIL import Image
 
 from zoobot.data_utils.images import load_image
-from zoobot.data_utils.parquet_pieces import n_rows
+from zoobot.data_utils.parquet_pieces import n_rows, opened
 from zoobot.evaluation.report_template import HEADLINE, PAGE
 from zoobot.files import written_whole
 
@@ -95,7 +94,7 @@ def write_report(
 
 def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
     variance = pd.read_csv(inputs.variance)
-    labelled, unlabelled = (pq.read_metadata(path).num_rows for path in inputs.survey)
+    labelled, unlabelled = map(n_rows, inputs.survey)
     rejected = pd.read_csv(inputs.rejected, usecols=["reason"], chunksize=_ROWS)
     metrics = pd.read_csv(f"{inputs.evaluation}_metrics.csv")
     metrics = metrics.set_index(["question", "galaxies", "predictor"]).sort_index()
@@ -147,7 +146,7 @@ def _with_bounds(row: pd.Series) -> dict:
 
 def _ring_gallery(inputs: ReportInputs) -> bytes:
     """The most likely rings of the survey, side by side, as png."""
-    first = next(pq.ParquetFile(inputs.rings).iter_batches(_N_RINGS_SHOWN)).to_pandas()
+    first = next(opened(inputs.rings).iter_batches(_N_RINGS_SHOWN)).to_pandas()
     among_them = [("id_str", "in", list(first["id_str"]))]
     galaxies = pd.concat(
         [

@@ -39,7 +39,7 @@ __all__ = [
     "summarise_representations",
 ]
 
-_ROWS_IN_GROUP = 65_536
+_ROWS_IN_GROUP = 8192
 _log = logging.getLogger(__name__)
 
 
