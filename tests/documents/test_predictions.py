@@ -8,11 +8,13 @@ from pathlib import Path
 import keras
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from tests import networks
 from zoobot import preprocess, schemas
 from zoobot.data_utils import hdf5, image_datasets
+from zoobot.data_utils.table_notes import has_notes, notes_of
 from zoobot.estimators import define_model
 from zoobot.estimators.model_card import load_card
 from zoobot.predictions import dropout_passes, predict_on_images, vote_fraction_tables
@@ -141,6 +143,9 @@ def test_tables_are_of_vote_fractions(
     )
     exact = pd.read_parquet(tmp_path / "found.parquet")
     pd.testing.assert_frame_equal(exact, expected, check_dtype=False)
+    stored = pq.read_schema(tmp_path / "found.parquet")
+    assert has_notes(stored)
+    assert set(notes_of(stored).columns) == set(expected)
     rounded = pd.read_csv(tmp_path / "found.csv", dtype={"id_str": str})
     assert list(rounded) == list(expected)
     fraction = f"{schema.label_cols[0]}_fraction"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
 from zoobot.data_utils import hdf5
 from zoobot.data_utils.hdf5 import GalaxyRows
+from zoobot.data_utils.table_notes import TableNotes, with_notes
+from zoobot.data_utils.table_writers import parquet_writer
 from zoobot.files import written_whole
 from zoobot.predictions.dropout_passes import attributes_of
 from zoobot.predictions.ensembles import Ensemble, Predicted
 from zoobot.predictions.stored_predictions import DATASET
+from zoobot.predictions.vote_fraction_notes import about_predictions, advanced_notes
 from zoobot.predictions.vote_fraction_tables import advanced_table
 from zoobot.settings.predictions import SummarisePredictions
 from zoobot.settings.programs import MakePredictions
@@ -76,7 +81,10 @@ def write_predictions(
         summary = SummarisePredictions(
             interval=interval, asked_fraction_min=0.5, next_votes=1
         )
-        _write_table(path, advanced_table(rows, settings=summary))
+        notes = dataclasses.replace(
+            advanced_notes(schema, settings=summary), about=about_predictions(rows)
+        )
+        _write_table(path, advanced_table(rows, settings=summary), notes=notes)
     log.info("wrote predictions of %d galaxies to %s", len(predicted.id_str), path)
 
 
@@ -107,9 +115,11 @@ def write_rejected(rejected: pd.DataFrame, *, beside: str | Path) -> None:
     )
 
 
-def _write_table(path: str | Path, table: pd.DataFrame) -> None:
-    with written_whole(path) as beside:
-        if Path(path).suffix == ".parquet":
-            table.to_parquet(beside, index=False)
-        else:
+def _write_table(path: str | Path, table: pd.DataFrame, *, notes: TableNotes) -> None:
+    if Path(path).suffix == ".csv":
+        with written_whole(path) as beside:
             table.round(_CSV_DECIMALS).to_csv(beside, index=False)
+        return
+    types = pa.Schema.from_pandas(table, preserve_index=False)
+    with parquet_writer(path, schema=with_notes(types, notes)) as write:
+        write(table)
