@@ -22,15 +22,18 @@ import pandas as pd
 
 from benchmarks.galaxies import catalog_of
 from benchmarks.side_by_side import HEADER, Row, ratio_row
+from zoobot.data_utils.tasks import Task
 from zoobot.estimators.define_model import get_encoder
 from zoobot.estimators.model_card import ModelCard
 from zoobot.schemas import get_schema
-from zoobot.settings.rings import FinetuneRings
-from zoobot.training import finetune
+from zoobot.settings.finetuning import Finetune
+from zoobot.training import keep_best
+from zoobot.training.finetune import Labelled, train_encoder, train_head
 
 __all__ = ["main", "measure"]
 
 N_FEATURES = 1280
+RING = Task("binary", "ring")
 VALIDATION = 8  # one galaxy in so many
 CARD = ModelCard(
     schema=get_schema("gz_decals"),
@@ -85,7 +88,8 @@ def measure(
     catalog = catalog_of(n_galaxies)
     table = catalog[["id_str", "file_loc"]].assign(label=np.arange(n_galaxies) % 2)
     is_val = np.arange(n_galaxies) // 2 % VALIDATION == 0
-    galaxies = {"train": table[~is_val], "val": table[is_val]}
+    parts = {"train": table[~is_val], "val": table[is_val]}
+    galaxies = {part: _labelled(some) for part, some in parts.items()}
     encoder = get_encoder("EfficientNetB0", input_size=224, channels=1)
     seconds: dict[str, list[float]] = {"images": [], "representations": []}
     for _ in range(rounds):
@@ -107,50 +111,56 @@ def measure(
     ]
 
 
+def _labelled(catalog: pd.DataFrame) -> Labelled:
+    """Galaxies with random representations, every second one a ring."""
+    rng = np.random.default_rng(0)
+    return Labelled(
+        targets=catalog["label"].to_numpy(np.float32),
+        representations=rng.normal(size=(len(catalog), N_FEATURES)).astype(np.float32),
+        file_loc=list(catalog["file_loc"]),
+    )
+
+
 def _epoch_on_representations(
-    galaxies: dict[str, pd.DataFrame], batch_size: int
+    galaxies: dict[str, Labelled], batch_size: int
 ) -> tuple[keras.Model, float]:
     """The head, and the seconds of the median epoch."""
-    rng = np.random.default_rng(0)
-    representations = {
-        part: rng.normal(size=(len(table), N_FEATURES)).astype(np.float32)
-        for part, table in galaxies.items()
-    }
-    labels = {part: table["label"].to_numpy() for part, table in galaxies.items()}
     with _epoch_ends() as ends:
-        head = finetune.train_head(
-            representations, labels=labels, settings=_settings(batch_size, epochs=21)
+        head = train_head(
+            galaxies, task=RING, card=CARD, settings=_settings(batch_size, epochs=21)
         )
     return head, _median_epoch(ends)
 
 
 def _epoch_on_images(
-    galaxies: dict[str, pd.DataFrame],
+    galaxies: dict[str, Labelled],
     encoder: keras.Model,
     head: keras.Model,
     batch_size: int,
 ) -> float:
     """Seconds of an epoch through the frozen encoder."""
     with _epoch_ends() as ends:
-        finetune.train_encoder(
+        train_encoder(
             encoder,
             head=head,
             galaxies=galaxies,
+            task=RING,
             card=CARD,
             settings=_settings(batch_size, epochs=2),
         )
     return _median_epoch(ends)
 
 
-def _settings(batch_size: int, *, epochs: int) -> FinetuneRings:
+def _settings(batch_size: int, *, epochs: int) -> Finetune:
     """The ring finder's settings, for so many epochs of both kinds."""
-    return FinetuneRings(
+    return Finetune(
         hidden_units=64,
         dropout_rate=0.75,
         batch_size=batch_size,
         epochs=epochs,
         patience=epochs,
         learning_rate=0.001,
+        balance="repeats",
         unfreeze="none",
         unfreeze_blocks=1,
         unfreeze_epochs=epochs,
@@ -169,14 +179,14 @@ def _epoch_ends() -> Iterator[list[float]]:
             if record.getMessage().startswith("epoch "):
                 ends.append(record.created)
 
-    listen, level = Listen(), finetune.log.level
-    finetune.log.addHandler(listen)
-    finetune.log.setLevel(logging.INFO)
+    listen, level = Listen(), keep_best.log.level
+    keep_best.log.addHandler(listen)
+    keep_best.log.setLevel(logging.INFO)
     try:
         yield ends
     finally:
-        finetune.log.setLevel(level)
-        finetune.log.removeHandler(listen)
+        keep_best.log.setLevel(level)
+        keep_best.log.removeHandler(listen)
 
 
 def _median_epoch(ends: list[float]) -> float:

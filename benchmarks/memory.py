@@ -276,7 +276,8 @@ def _run_rings(run: _Runner) -> None:
     run(
         "finetune_rings",
         *("--representations", *run.files("representations/*")),
-        *_options(catalog="rings.csv", model="model", rings="rings"),
+        *_options(catalog="rings.csv", label="ring", task="binary"),
+        *_options(model="model", rings="rings"),
     )
     run(
         "find_rings",

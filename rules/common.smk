@@ -46,9 +46,8 @@ def in_data_folder(paths):
     return [os.path.normpath(os.path.join(settings.data_folder, p)) for p in paths]
 
 
-def schema_file():
+def schema_file(name=settings.schema_name):
     """The YAML file of a user's own decision tree, whose edits must rerun; else nothing."""
-    name = settings.schema_name
     return [name] if name.endswith((".yaml", ".yml")) else []
 
 

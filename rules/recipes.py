@@ -23,7 +23,10 @@ from zoobot.representations.pca import load_pca
 from zoobot.schemas import get_schema
 
 _MODEL = ("encoder.keras", "head.npz", "card.json", "history.csv")
-_RINGS = ("encoder.keras", "head.keras", "card.json", "metrics.json", "held_out.csv")
+_RINGS = (
+    *("encoder.keras", "head.keras", "card.json", "task.json"),
+    *("metrics.json", "held_out.csv"),
+)
 _PCA = ("model.npz", "variance.csv", "variance.png")
 
 
@@ -83,6 +86,7 @@ def recipes_of(settings: Settings) -> Recipes:
         finetune_rings=_digest(
             [
                 *(sweep, split, option_string(rings)),
+                *([get_schema(rings.label).to_json()] if rings.task == "votes" else []),
                 code_digest("prepare_ring_catalog"),
                 _stage(settings, "finetune_rings"),
             ]

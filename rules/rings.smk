@@ -1,9 +1,10 @@
 rule prepare_ring_catalog:
-    """Label galaxies as rings or not by the cuts; list the rest with reasons."""
+    """Galaxies with labels, rings by the cuts or any other; the rest with reasons."""
     input:
         catalogs=in_data_folder(settings.prepare_ring_catalog.catalogs),
         labelled="results/catalog/labelled.parquet",
         unlabelled="results/catalog/unlabelled.parquet",
+        schema=schema_file(settings.prepare_ring_catalog.label),
     output:
         catalog="results/rings/catalog.csv",
         rejected="results/rings/rejected.csv",
@@ -38,10 +39,12 @@ rule finetune_rings:
         ),
         encoder="results/models/{run_name}/0/encoder.keras",
         card="results/models/{run_name}/0/card.json",
+        schema=schema_file(settings.prepare_ring_catalog.label),
     output:
         head="results/rings/{run_name}/head.keras",
         encoder="results/rings/{run_name}/encoder.keras",
         card="results/rings/{run_name}/card.json",
+        task="results/rings/{run_name}/task.json",
         metrics="results/rings/{run_name}/metrics.json",
         held_out="results/rings/{run_name}/held_out.csv",
     log:
@@ -57,6 +60,10 @@ rule finetune_rings:
         gpu=1,
     params:
         settings=option_string(settings.finetune_rings),
+        labels=(
+            f"--label {shlex.quote(settings.prepare_ring_catalog.label)} "
+            f"--task {settings.prepare_ring_catalog.task}"
+        ),
         recipe=RECIPES.finetune_rings,
         code=code_digest("finetune_rings"),
     shell:
@@ -64,7 +71,7 @@ rule finetune_rings:
         "--catalog {input.catalog} --representations {input.representations} "
         "--model results/models/{wildcards.run_name}/0 "
         "--rings results/rings/{wildcards.run_name} --recipe {params.recipe} "
-        "{params.settings} > {log} 2>&1"
+        "{params.labels} {params.settings} > {log} 2>&1"
 
 
 rule find_rings:
@@ -75,6 +82,7 @@ rule find_rings:
         head="results/rings/{run_name}/head.keras",
         encoder="results/rings/{run_name}/encoder.keras",
         card="results/rings/{run_name}/card.json",
+        task="results/rings/{run_name}/task.json",
     output:
         "results/rings/{run_name}/{run_name}_{chunk}.parquet",
     log:

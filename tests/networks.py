@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tests import galaxies
-from zoobot.settings.rings import FinetuneRings
+from zoobot.settings.finetuning import Finetune
 from zoobot.settings.training import Train
 
 __all__ = [
@@ -92,7 +92,7 @@ def train_settings(**changes: object) -> Train:
     return Train(**settings | changes)
 
 
-def finetune_settings(**changes: object) -> FinetuneRings:
+def finetune_settings(**changes: object) -> Finetune:
     """Settings of a finetuning of seconds, with some changes."""
     settings = {
         "hidden_units": 16,
@@ -101,10 +101,11 @@ def finetune_settings(**changes: object) -> FinetuneRings:
         "epochs": 10,
         "patience": 10,
         "learning_rate": 1e-2,
+        "balance": "repeats",
         "unfreeze": "some",
         "unfreeze_blocks": 1,
         "unfreeze_epochs": 2,
         "unfreeze_learning_rate": 1e-3,
         "seed": 42,
     }
-    return FinetuneRings(**settings | changes)
+    return Finetune(**settings | changes)

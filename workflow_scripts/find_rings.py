@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from zoobot import command_line
-from zoobot.settings.rings import FinetuneRings
+from zoobot.settings.finetuning import Finetune
 from zoobot.training import rings
 
 
 def main(argv: list[str] | None = None) -> None:
     """Read the command line and call the library."""
-    parser = command_line.parser(__doc__, FinetuneRings)
+    parser = command_line.parser(__doc__, Finetune)
     parser.add_argument(
         "--chunk", type=Path, required=True, help="table of galaxies, parquet"
     )

@@ -15,7 +15,7 @@ from zoobot.logs import start_logging
 from zoobot.parent_process import end_with_parent
 from zoobot.settings.section import Section
 
-__all__ = ["option_string", "parse", "parser"]
+__all__ = ["add_settings", "option_string", "parse", "parser"]
 
 _CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 
@@ -59,6 +59,30 @@ def parser(
     return result
 
 
+def add_settings(program: argparse.ArgumentParser, defaults: Section) -> None:
+    """Add an option for each field of settings that have values already.
+
+    What is chosen becomes ``settings`` of what `parse` returns.
+
+    Parameters
+    ----------
+    program : ArgumentParser
+        From `parser`, without a section.
+    defaults : Section
+        What holds where an option is not given.
+    """
+    group = program.add_argument_group(f"settings ({type(defaults).__doc__})")
+    for name, field in type(defaults).model_fields.items():
+        about = f"{field.description} (default: {getattr(defaults, name)})"
+        group.add_argument(
+            _option(name),
+            metavar="VALUE",
+            default=getattr(defaults, name),
+            help=about.replace("%", "%%"),
+        )
+    program.set_defaults(defaults=defaults, config=_CONFIG)
+
+
 def parse(
     program: argparse.ArgumentParser, argv: list[str] | None = None
 ) -> argparse.Namespace:
@@ -74,11 +98,12 @@ def parse(
     start_logging()
     end_with_parent()
     args = program.parse_args(argv)
-    if args.section is not None:
-        values = {name: getattr(args, name) for name in args.section.model_fields}
+    section = _section_of(args)
+    if section is not None:
+        values = {name: getattr(args, name) for name in section.model_fields}
         try:
-            values = _completed(values, section=args.section, config=args.config)
-            args.settings = args.section.model_validate(values, strict=False)
+            values = _completed(values, section=section, config=args.config)
+            args.settings = section.model_validate(values, strict=False)
         except pydantic.ValidationError as error:
             problem = error.errors()[0]
             name = _option(str(problem["loc"][0])) + ": " if problem["loc"] else ""
@@ -86,6 +111,12 @@ def parse(
         except ValueError as error:
             program.error(str(error))
     return args
+
+
+def _section_of(args: argparse.Namespace) -> type[Section] | None:
+    """Whose fields are among the options."""
+    defaults = getattr(args, "defaults", None)
+    return args.section if defaults is None else type(defaults)
 
 
 def option_string(section: Section) -> str:

@@ -25,12 +25,13 @@ from zoobot.settings.evaluation import (
     MeasureImages,
     PredictBaselines,
 )
+from zoobot.settings.finetuning import Finetune
 from zoobot.settings.predictions import Predict, SummarisePredictions
 from zoobot.settings.representations import (
     CompressRepresentations,
     ExtractRepresentations,
 )
-from zoobot.settings.rings import FinetuneRings, PrepareRingCatalog
+from zoobot.settings.rings import PrepareRingCatalog
 from zoobot.settings.section import Section
 from zoobot.settings.training import Train
 
@@ -62,7 +63,7 @@ class Settings(Section):
     summarise_predictions: SummarisePredictions
     compress_representations: CompressRepresentations
     prepare_ring_catalog: PrepareRingCatalog
-    finetune_rings: FinetuneRings
+    finetune_rings: Finetune
     measure_images: MeasureImages
     predict_baselines: PredictBaselines
     evaluate: Evaluate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 import time
 from pathlib import Path
@@ -12,10 +13,13 @@ import numpy as np
 import pytest
 
 from tests import networks
+from zoobot.data_utils.tasks import Task
 from zoobot.estimators import define_model, model_card
+from zoobot.estimators.finetuning_head import get_finetuning_head
 from zoobot.estimators.model_files import save_network
+from zoobot.estimators.weights_digests import joined, sha256_of
 from zoobot.schemas import get_schema
-from zoobot.training.ring_files import load_ring_head, save_ring_finder
+from zoobot.training.finetuned import Finetuned
 
 pytestmark = pytest.mark.faults
 
@@ -158,27 +162,87 @@ def test_saved_later_is_the_same_to_the_byte(
     assert contents[0] == contents[1]
 
 
-def test_a_ring_finder(model: Path, tmp_path: Path):
-    """Its card is of its own weights, not of the model's that it was made from."""
-    head = define_model.get_binary_head(
+@pytest.fixture
+def finetuned(model: Path, tmp_path: Path) -> tuple[Path, Finetuned]:
+    """The folder of a finetuned model, and what was saved in it."""
+    task = Task("binary", "ring")
+    head = get_finetuning_head(
+        task,
         n_features=networks.N_FEATURES,
         hidden_units=4,
         dropout_rate=0.5,
         mean=np.zeros(networks.N_FEATURES),
         variance=np.ones(networks.N_FEATURES),
+        start_at=np.array([0.5]),
     )
-    finetuned = new_encoder(seed=1)
-    folder = tmp_path / "rings"
+    encoder = new_encoder(seed=1)
     card = model_card.load_card(model)
-    save_ring_finder(folder, encoder=finetuned, head=head, card=card)
-    found = load_ring_head(folder)
-    for one, other in zip(found.get_weights(), head.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-    define_model.load_encoder(folder)
+    digest = joined(
+        encoder=sha256_of(encoder.get_weights()), head=sha256_of(head.get_weights())
+    )
+    saved = Finetuned(
+        task=task,
+        card=dataclasses.replace(
+            card, weights_digest=digest, finetuned_from=card.weights_digest
+        ),
+        settings=networks.finetune_settings(),
+        head=head,
+        model_folder=model,
+        trained_encoder=encoder,
+        constant=np.array([0.5]),
+    )
+    saved.save(tmp_path / "rings")
+    return tmp_path / "rings", saved
+
+
+def test_a_finetuned_model(finetuned: tuple[Path, Finetuned], model: Path):
+    """Its card is of its own weights, not of the model's that it was made from."""
+    folder, saved = finetuned
+    found = Finetuned.load(folder)
+    for one, other in (
+        (found.head, saved.head),
+        (found.encoder, saved.encoder),
+    ):
+        for mine, expected in zip(one.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, expected)
     shutil.copy(model / "encoder.keras", folder)
     with pytest.raises(ValueError, match=r"encoder.keras: found weights with sha256"):
-        define_model.load_encoder(folder)
-    head.layers[-1].bias.assign_add([1.0])
-    save_network(folder / "head.keras", head)
+        _ = Finetuned.load(folder).encoder
+    saved.head.layers[-1].bias.assign_add([1.0])
+    save_network(folder / "head.keras", saved.head)
     with pytest.raises(ValueError, match=r"head.keras: found weights with sha256"):
-        load_ring_head(folder)
+        Finetuned.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("task.json", None, r"task.json: expected a file .*No such file"),
+        ("task.json", "{", r"task.json: expected a file \(JSON\)"),
+        ("task.json", "{}", r"task.json: found no 'constant'"),
+        ("metrics.json", "[1]", r"metrics.json: expected a file"),
+        ("held_out.csv", None, r"held_out.csv: expected predictions"),
+        ("head.keras", "nothing", r"head.keras: expected a network"),
+        ("card.json", None, r"expected a model folder with a card.json"),
+    ],
+)
+def test_a_damaged_finetuned_model(
+    finetuned: tuple[Path, Finetuned], name: str, content: str | None, match: str
+):
+    """The error names the file."""
+    folder, _ = finetuned
+    path = folder / name
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ValueError, match=match):
+        Finetuned.load(folder)
+
+
+def test_the_task_of_another_model(finetuned: tuple[Path, Finetuned]):
+    """A task belongs to its weights: classes might be others."""
+    folder, _ = finetuned
+    content = json.loads((folder / "task.json").read_text())
+    (folder / "task.json").write_text(json.dumps(content | {"weights_digest": "a-b"}))
+    with pytest.raises(ValueError, match=r"task.json: found the task of other weights"):
+        Finetuned.load(folder)

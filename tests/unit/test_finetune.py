@@ -6,17 +6,23 @@ import dataclasses
 
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 from sklearn.metrics import roc_auc_score
 
 from tests import networks
 from tests.galaxies import kind_of
+from zoobot.data_utils.tasks import Task
 from zoobot.estimators import define_model
+from zoobot.estimators.finetuning_head import get_finetuning_head
 from zoobot.estimators.model_card import ModelCard
 from zoobot.schemas import get_schema
-from zoobot.training import finetune, finetune_views
+from zoobot.settings.finetuning import Finetune
+from zoobot.training import class_balance, finetune, finetune_views
+from zoobot.training.finetune import Labelled
+from zoobot.training.keep_best import fit_keeping_best
+
+RING = Task("binary", "ring")
 
 CARD = ModelCard(
     schema=get_schema("gz_decals"),
@@ -47,7 +53,7 @@ CARD = ModelCard(
 def test_balance(n_no, n_yes):
     """Both classes alike, every galaxy at least once and none much more than others."""
     labels = np.repeat([0, 1], [n_no, n_yes])
-    rows = finetune.balance(labels, rng=np.random.default_rng(0))
+    rows = class_balance.balance(labels, rng=np.random.default_rng(0))
     most = max(n_no, n_yes)
     assert len(rows) == 2 * most
     np.testing.assert_array_equal(np.bincount(labels[rows]), [most, most])
@@ -62,7 +68,8 @@ def test_balance_is_shuffled_and_seeded():
     """The order is random and repeats with the seed."""
     labels = np.repeat([0, 1], [50, 20])
     first, again, other = (
-        finetune.balance(labels, rng=np.random.default_rng(seed)) for seed in (0, 0, 1)
+        class_balance.balance(labels, rng=np.random.default_rng(seed))
+        for seed in (0, 0, 1)
     )
     np.testing.assert_array_equal(first, again)
     assert np.any(first != other)
@@ -73,9 +80,9 @@ def test_balance_is_shuffled_and_seeded():
 def test_balance_of_one_class(label):
     """Without one of the classes there is nothing to tell apart."""
     with pytest.raises(
-        ValueError, match=rf"labels: found only \[{label}\], expected 0"
+        ValueError, match=rf"labels: found only \[{label}\], expected each of 0 to 1"
     ):
-        finetune.balance(np.full(5, label), rng=np.random.default_rng(0))
+        class_balance.balance(np.full(5, label), rng=np.random.default_rng(0))
 
 
 def binary_head(
@@ -83,12 +90,14 @@ def binary_head(
 ) -> keras.Model:
     """A new head on features around 0; undecided says 0.5 to all."""
     keras.utils.set_random_seed(1)
-    head = define_model.get_binary_head(
+    head = get_finetuning_head(
+        RING,
         n_features=n_features,
         hidden_units=8,
         dropout_rate=0.2,
         mean=np.zeros(n_features),
         variance=np.full(n_features, scale**2),
+        start_at=np.array([0.5]),
     )
     if undecided:
         head.layers[-1].set_weights([np.zeros((8, 1)), np.zeros(1)])
@@ -101,7 +110,7 @@ def test_correct_prior_is_the_theorem_of_bayes(n_no, n_yes):
     head = binary_head()
     x = np.random.default_rng(0).normal(0, 3, size=(50, 4)).astype(np.float32)
     balanced = head.predict(x, verbose=0)[:, 0].astype(float)
-    finetune.correct_prior(head, labels=np.repeat([0, 1], [n_no, n_yes]))
+    class_balance.correct_prior(head, labels=np.repeat([0, 1], [n_no, n_yes]))
     prior = n_yes / (n_no + n_yes)
     expected = balanced * prior / (balanced * prior + (1 - balanced) * (1 - prior))
     # float32 probabilities.
@@ -115,14 +124,22 @@ def test_correct_prior_on_simulated_classes():
     rng = np.random.default_rng(0)
     labels = (rng.random(3000) < 0.1).astype(int)
     x = (rng.normal(size=(3000, 4)) + labels[:, None]).astype(np.float32)
-    head = finetune.train_head(
-        {"train": x, "val": x[:300]},
-        labels={"train": labels, "val": labels[:300]},
+    head = head_of(
+        {"train": (x, labels), "val": (x[:300], labels[:300])},
         settings=networks.finetune_settings(epochs=3, batch_size=128),
     )
     assert head.predict(x, verbose=0).mean() > 0.2
-    finetune.correct_prior(head, labels=labels)
+    class_balance.correct_prior(head, labels=labels)
     assert head.predict(x, verbose=0).mean() == pytest.approx(0.1, rel=0, abs=0.04)
+
+
+def head_of(galaxies: dict, *, settings: Finetune) -> keras.Model:
+    """Stage 1 of (representations, labels) of each part."""
+    parts = {
+        part: Labelled(labels.astype(np.float32), x)
+        for part, (x, labels) in galaxies.items()
+    }
+    return finetune.train_head(parts, task=RING, card=CARD, settings=settings)
 
 
 def trainable_layers(encoder: keras.Model) -> set[str]:
@@ -172,13 +189,13 @@ def clusters(n: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return (1e-3 * x + 5e-3).astype(np.float32), labels
 
 
-def test_stage_1_separates_planted_clusters():
+@pytest.mark.parametrize("balance", ["repeats", "weights", "none"])
+def test_stage_1_separates_planted_clusters(balance):
     """The best possible area under the curve is 0.983, for a distance of 3."""
     (x, labels), (x_val, labels_val) = clusters(300, seed=0), clusters(100, seed=1)
-    head = finetune.train_head(
-        {"train": x, "val": x_val},
-        labels={"train": labels, "val": labels_val},
-        settings=networks.finetune_settings(),
+    head = head_of(
+        {"train": (x, labels), "val": (x_val, labels_val)},
+        settings=networks.finetune_settings(balance=balance),
     )
     x_test, labels_test = clusters(500, seed=2)
     probability = head.predict(x_test, verbose=0)[:, 0]
@@ -192,10 +209,11 @@ def test_fit_keeps_the_first_weights_if_training_harms():
     head = binary_head(10, undecided=True)
     before = [w.copy() for w in head.get_weights()]
     val = (x * 1000, 1 - y)
-    finetune._fit(
+    fit_keeping_best(
         head,
         tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(25),
-        tf.data.Dataset.from_tensor_slices(val).batch(25),
+        val=tf.data.Dataset.from_tensor_slices(val).batch(25),
+        loss="binary_crossentropy",
         epochs=3,
         patience=3,
         learning_rate=0.1,
@@ -225,10 +243,11 @@ def test_fit_keeps_the_best_epoch():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keras.Model, "fit", fit)
-        finetune._fit(
+        fit_keeping_best(
             head,
             tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(10),
-            tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(10),
+            val=tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(10),
+            loss="binary_crossentropy",
             epochs=6,
             patience=6,
             learning_rate=0.3,
@@ -240,11 +259,11 @@ def test_fit_keeps_the_best_epoch():
 
 
 @pytest.fixture
-def ring_galaxies(planted) -> dict[str, pd.DataFrame]:
+def ring_galaxies(planted) -> dict[str, Labelled]:
     """Planted galaxies with a label: is it a ring."""
-    table = planted[["id_str", "file_loc"]].copy()
-    table["label"] = (kind_of(table["id_str"]) == "ring").astype(int)
-    return {"train": table, "val": table}
+    labels = (kind_of(planted["id_str"]) == "ring").astype(np.float32)
+    every = Labelled(labels, np.empty((24, 0)), list(planted["file_loc"]))
+    return {"train": every, "val": every}
 
 
 @pytest.mark.parametrize(
@@ -273,6 +292,7 @@ def test_stage_2_trains_what_is_unfrozen_and_the_head(
         encoder,
         head=head,
         galaxies=ring_galaxies,
+        task=RING,
         card=CARD,
         settings=networks.finetune_settings(
             unfreeze=which, unfreeze_learning_rate=0.01
@@ -293,14 +313,24 @@ def test_stage_2_trains_what_is_unfrozen_and_the_head(
 
 def test_views_of_stage_2(ring_galaxies):
     """Copies of a galaxy within an epoch differ; validation sees the centre, twice."""
-    table = pd.concat([ring_galaxies["train"][:1]] * 5)
+    galaxies = ring_galaxies["val"]
     settings = networks.finetune_settings(batch_size=3)
-    batches = list(finetune_views.random_views(table, card=CARD, settings=settings))
-    images = np.concatenate([images for images, _ in batches])
-    assert [len(labels) for _, labels in batches] == [3, 2] * settings.unfreeze_epochs
+    views = finetune_views.random_views(
+        [galaxies.file_loc[0]] * 5,
+        targets=[np.arange(5.0), np.arange(10).reshape(5, 2)],
+        card=CARD,
+        settings=settings,
+    )
+    batches = list(views)
+    images = np.concatenate([images for images, *_ in batches])
+    assert [len(one) for _, one, _ in batches] == [3, 2] * settings.unfreeze_epochs
     assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
-    val = finetune_views.labelled_central_views(
-        ring_galaxies["val"],
+    for first, (_, one, two) in zip([0, 3] * 2, batches, strict=True):
+        np.testing.assert_array_equal(one, np.arange(first, first + len(one)))
+        np.testing.assert_array_equal(two[:, 1], 2 * np.asarray(one) + 1)
+    val = finetune_views.central_views_of(
+        galaxies.file_loc,
+        targets=[galaxies.targets],
         card=dataclasses.replace(CARD, input_size_px=16),
         batch_size=10,
     )
@@ -308,9 +338,42 @@ def test_views_of_stage_2(ring_galaxies):
     first, second = (np.concatenate([x for x, *_ in val]) for _ in range(2))
     assert first.shape == (24, 16, 16, 1)
     np.testing.assert_array_equal(first, second)
-    labels, weights = (np.concatenate([row[i] for row in val]) for i in (1, 2))
-    for label in (0, 1):  # each class counts half
-        assert weights[labels == label].sum() == pytest.approx(len(labels) / 2)
+    labels = np.concatenate([labels for _, labels in val])
+    np.testing.assert_array_equal(labels, galaxies.targets)
+
+
+@pytest.mark.parametrize("n_of_classes", [(10, 3), (3, 10, 40), (7, 7)])
+def test_weights_make_classes_count_the_same(n_of_classes):
+    """Each class has the same sum, and the mean is 1."""
+    labels = np.repeat(np.arange(len(n_of_classes)), n_of_classes)
+    weights = class_balance.balancing_weights(labels)
+    assert weights.mean() == pytest.approx(1, rel=1e-6)
+    sums = np.bincount(labels, weights)
+    np.testing.assert_allclose(sums, sums[0], rtol=1e-6)
+
+
+def test_correct_prior_of_three_classes_is_the_theorem_of_bayes():
+    """From P(x|k) / sum P(x|j) to P(x|k) n_k / sum P(x|j) n_j."""
+    task = Task("classes", "kind", classes=("a", "b", "c"))
+    keras.utils.set_random_seed(1)
+    head = get_finetuning_head(
+        task,
+        n_features=4,
+        hidden_units=8,
+        dropout_rate=0.2,
+        mean=np.zeros(4),
+        variance=np.ones(4),
+        start_at=np.full(3, 1 / 3),
+    )
+    x = np.random.default_rng(0).normal(0, 3, size=(50, 4)).astype(np.float32)
+    balanced = head.predict(x, verbose=0).astype(float)
+    counts = np.array([70, 10, 20])
+    labels = np.repeat(np.arange(3), counts)
+    class_balance.correct_prior(head, labels=labels, n_classes=3)
+    expected = balanced * counts
+    expected /= expected.sum(axis=1, keepdims=True)
+    # float32 probabilities.
+    np.testing.assert_allclose(head.predict(x, verbose=0), expected, rtol=0, atol=1e-6)
 
 
 def test_nan_ends_stage_1():
@@ -329,10 +392,11 @@ def test_nan_ends_stage_1():
         match=r"^finetuning: epoch 1 of 3, .*(loss is nan|weights are NaN).*; nothing "
         r"is written.*try a lower learning_rate$",
     ):
-        finetune._fit(
+        fit_keeping_best(
             head,
             tf.data.Dataset.from_tensor_slices((bad, y)).batch(25),
-            tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(25),
+            val=tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(25),
+            loss="binary_crossentropy",
             epochs=3,
             patience=3,
             learning_rate=0.1,
@@ -350,9 +414,8 @@ def test_representations_that_are_no_numbers():
     with pytest.raises(
         FloatingPointError, match=r"infinite numbers in 1 of 100 galaxies of 'val'"
     ):
-        finetune.train_head(
-            {"train": x, "val": bad},
-            labels={"train": labels, "val": labels},
+        head_of(
+            {"train": (x, labels), "val": (bad, labels)},
             settings=networks.finetune_settings(),
         )
 
@@ -368,6 +431,7 @@ def test_nan_in_stage_2_names_its_learning_rate(small_network, ring_galaxies):
             encoder,
             head=binary_head(networks.N_FEATURES, scale=0.01),
             galaxies=ring_galaxies,
+            task=RING,
             card=CARD,
             settings=networks.finetune_settings(unfreeze_learning_rate=1e38),
         )

@@ -15,7 +15,7 @@ from zoobot.representations.pca import FittedPca, save_pca
 
 CONFIG = Path(__file__).parents[2] / "config.yaml"
 MODEL = ("encoder.keras", "head.npz", "history.csv")
-RINGS = ("encoder.keras", "head.keras", "metrics.json", "held_out.csv")
+RINGS = ("encoder.keras", "head.keras", "task.json", "metrics.json", "held_out.csv")
 
 
 def settings(**changes: dict | object) -> Settings:

@@ -8,6 +8,7 @@ from workflow_scripts import prepare_ring_catalog as script
 from zoobot.data_utils import csv_tables, malformed_rows, parquet_pieces
 from zoobot.data_utils.ring_catalogs import prepare_ring_catalog
 from zoobot.data_utils.splits import assign_parts
+from zoobot.schemas import get_schema
 from zoobot.settings.catalog import SplitCatalog
 from zoobot.settings.rings import PrepareRingCatalog
 
@@ -22,6 +23,7 @@ CUTS = {
     "face_on_fraction_min": 0.75,
     "no_spiral_fraction_min": 0.5,
 }
+RING = {"label": "ring", "task": "binary"}
 SPLIT = {"train": 0.7, "val": 0.1, "seed": 42}
 N = 400
 
@@ -53,7 +55,7 @@ def sure_table(n=N):
     )
 
 
-def prepare(folder, table, *, kind="advanced", survey=None, **cuts):
+def prepare(folder, table, *, kind="advanced", survey=None, **settings):
     """Run on one table; the survey has its galaxies unless given."""
     table.to_csv(folder / "rings.csv", index=False)
     ids = table["id_str"].drop_duplicates() if survey is None else survey
@@ -63,7 +65,9 @@ def prepare(folder, table, *, kind="advanced", survey=None, **cuts):
     galaxies[:half].to_parquet(folder / "labelled.parquet")
     galaxies[half:].to_parquet(folder / "unlabelled.parquet")
     prepare_ring_catalog(
-        PrepareRingCatalog(catalogs=["rings.csv"], kind=kind, **(CUTS | cuts)),
+        PrepareRingCatalog(
+            catalogs=["rings.csv"], kind=kind, **(CUTS | RING | settings)
+        ),
         survey=[folder / "labelled.parquet", folder / "unlabelled.parquet"],
         data_folder=folder,
         catalog=folder / "catalog.csv",
@@ -151,7 +155,8 @@ def test_a_malformed_row_is_listed(tmp_path):
     arguments = [f"--{name.replace('_', '-')} {value}" for name, value in CUTS.items()]
     script.main(
         f"--survey {tmp_path}/labelled.parquet {tmp_path}/unlabelled.parquet "
-        f"--data-folder {tmp_path} --catalogs rings.csv --kind advanced "
+        f"--data-folder {tmp_path} --catalogs rings.csv "
+        "--kind advanced --label ring --task binary "
         f"--split-train 0.7 --split-val 0.1 --split-seed 42 {' '.join(arguments)} "
         f"--catalog {tmp_path}/catalog.csv --rejected {tmp_path}/rejected.csv".split()
     )
@@ -206,7 +211,9 @@ def test_blocks_and_tables_change_nothing(tmp_path, monkeypatch):
     table[:1000].to_csv(tmp_path / "one.csv", index=False)
     table[1000:].to_csv(tmp_path / "other.csv", index=False)
     prepare_ring_catalog(
-        PrepareRingCatalog(catalogs=["one.csv", "other.csv"], kind="advanced", **CUTS),
+        PrepareRingCatalog(
+            catalogs=["one.csv", "other.csv"], kind="advanced", **CUTS, **RING
+        ),
         survey=[tmp_path / "labelled.parquet", tmp_path / "unlabelled.parquet"],
         data_folder=tmp_path,
         catalog=tmp_path / "catalog.csv",
@@ -226,3 +233,61 @@ def test_a_row_that_fails_a_cut_is_the_first_with_its_id(tmp_path):
     assert list(rejected["id_str"]) == ["00003", "00003"]
     assert rejected["reason"][0].startswith(FEATURED)
     assert "stands already" in rejected["reason"][1]
+
+
+@pytest.mark.parametrize(
+    ("task", "good", "bad", "reason"),
+    [
+        ("binary", ["0", "true", "1"], "2", "found '2', expected 0 or 1"),
+        ("classes", ["disk", "NA", "3"], " ", "found no value, expected the name"),
+        ("fraction", ["0", "0.5", "1"], "1.01", "found '1.01', expected a number"),
+    ],
+)
+def test_own_labels_without_cuts(tmp_path, task, good, bad, reason):
+    """Any column of labels; the rows that have none are listed."""
+    labels = [*np.resize(good, N - 1), bad]
+    table = pd.DataFrame({"id_str": [f"{i:05d}" for i in range(N)], "merger": labels})
+    chosen, rejected = prepare(tmp_path, table, kind="own", label="merger", task=task)
+    assert list(chosen) == ["id_str", "file_loc", "merger", "part"]
+    assert len(chosen) == N - 1
+    assert rejected["id_str"].tolist() == [f"{N - 1:05d}"]
+    assert (
+        rejected["reason"][0].startswith("merger: ") and reason in rejected["reason"][0]
+    )
+    found = pd.read_csv(
+        tmp_path / "catalog.csv", dtype=str, keep_default_na=False, index_col="id_str"
+    )["merger"]
+    expected = {"true": "1"} if task == "binary" else {}
+    for galaxy, label in zip(table["id_str"], labels[:-1], strict=False):
+        is_same = found[galaxy] == expected.get(label, label)
+        assert is_same or float(found[galaxy]) == float(label)
+
+
+def test_own_votes(tmp_path):
+    """The columns of a decision tree; who has no vote at all is listed."""
+    tree = get_schema("gz2")
+    rng = np.random.default_rng(0)
+    votes = pd.DataFrame(rng.integers(0, 9, (N, 30)), columns=tree.label_cols)
+    votes.iloc[7] = 0
+    table = votes.assign(id_str=[f"{i:05d}" for i in range(N)])
+    chosen, rejected = prepare(tmp_path, table, kind="own", label="gz2", task="votes")
+    assert list(chosen) == ["id_str", "file_loc", *tree.label_cols, "part"]
+    assert rejected.to_numpy().tolist() == [
+        ["00007", "votes: found none at all, expected one or more"]
+    ]
+    np.testing.assert_array_equal(chosen[tree.label_cols], votes.drop(index=7))
+
+
+@pytest.mark.parametrize(
+    ("task", "labels", "match"),
+    [
+        ("classes", "only", r"train: \d+ of merger only; val: .*expected two classes"),
+        ("binary", "1", r"0 of merger 0, \d+ of merger 1.*expected both kinds"),
+        ("fraction", "nothing", r"train: 0; val: 0; test: 0; expected galaxies in"),
+    ],
+)
+def test_own_labels_that_teach_nothing(tmp_path, task, labels, match):
+    """One class, or no label at all, in every part: the error counts them."""
+    table = sure_table().assign(merger=labels)
+    with pytest.raises(ValueError, match=match):
+        prepare(tmp_path, table, kind="own", label="merger", task=task)

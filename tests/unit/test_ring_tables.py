@@ -73,3 +73,22 @@ def test_galaxies_without_probability_come_last(tmp_path):
         [tmp_path / "0.parquet"], parquet=parquet, csv=csv, fits_table=fits_table
     )
     assert list(pd.read_parquet(parquet)["id_str"]) == list("dbac")
+
+
+def test_other_predictions_keep_their_columns(tmp_path):
+    """The first of them decides about the order; tables that differ are named."""
+    table = pd.DataFrame(
+        {"id_str": list("abc"), "x": np.float32([1, 3, 2]), "y": np.float32([9, 8, 7])}
+    )
+    table.to_parquet(tmp_path / "0.parquet")
+    files = dict(zip(("parquet", "csv", "fits_table"), FORMATS, strict=True))
+    files = {name: tmp_path / f"rings.{suffix}" for name, suffix in files.items()}
+    summarise_rings([tmp_path / "0.parquet"], **files)
+    found = pd.read_parquet(files["parquet"])
+    assert list(found["id_str"]) == list("bca") and list(found["y"]) == [8, 7, 9]
+    table[["id_str", "y"]].to_parquet(tmp_path / "1.parquet")
+    both = [tmp_path / "0.parquet", tmp_path / "1.parquet"]
+    with pytest.raises(
+        ValueError, match=r"1.parquet: found columns id_str, y, expected"
+    ):
+        summarise_rings(both, **files)

@@ -12,46 +12,16 @@ import pytest
 
 from tests import galaxies, networks
 from zoobot.data_utils import hdf5
-from zoobot.estimators.define_model import load_encoder
+from zoobot.data_utils.ring_catalogs import prepare_ring_catalog
+from zoobot.data_utils.ring_tables import summarise_rings
 from zoobot.estimators.model_card import load_card
 from zoobot.representations.extract import extract_representations
+from zoobot.representations.gather import gather
+from zoobot.schemas import get_schema
 from zoobot.settings.representations import ExtractRepresentations
+from zoobot.settings.rings import PrepareRingCatalog
 from zoobot.training import rings
-from zoobot.training.ring_files import save_ring_finder
 from zoobot.training.train import train_member
-
-LABELS = np.array([1, 1, 1, 0, 0, 0, 0, 0])
-PROBABILITY = np.array([0.9, 0.6, 0.1, 0.7, 0.3, 0.2, 0.05, 0.0])
-
-
-def test_ring_metrics_by_hand():
-    """Eight galaxies, three of them rings, counted by a person."""
-    found = rings.ring_metrics(LABELS, probability=PROBABILITY, prevalence=0.25)
-    assert (found["n"], found["n_rings"]) == (8, 3)
-    # Above 0.5: 0.9, 0.6 (rings) and 0.7 (none). One ring is missed.
-    assert found["accuracy"] == pytest.approx(6 / 8)
-    # Above 0.25: rings 0.9, 0.6; others 0.7, 0.3.
-    assert found["confusion_matrix"] == [[3, 2], [1, 2]]
-    assert found["balanced_accuracy"] == pytest.approx((2 / 3 + 3 / 5) / 2)
-    # Pairs in order: 0.9 beats 5, 0.6 beats 4, 0.1 beats 2 of 5.
-    assert found["roc_auc"] == pytest.approx(11 / 15)
-    # Precision where a ring comes: 1st of 1, 2nd of 3, 3rd of 6.
-    assert found["average_precision"] == pytest.approx((1 + 2 / 3 + 3 / 6) / 3)
-    errors = [0.1, 0.4, 0.9, 0.7, 0.3, 0.2, 0.05, 0.0]
-    assert found["brier_score"] == pytest.approx(np.mean(np.square(errors)))
-    assert found["roc_auc_90pc_lower"] <= 11 / 15 <= found["roc_auc_90pc_upper"]
-    assert json.loads(json.dumps(found)) == found
-
-
-def test_bootstrap_interval_has_the_known_width():
-    """Of 400 galaxies without information: that of a rank sum, by its formula."""
-    rng = np.random.default_rng(0)
-    labels = np.repeat([0, 1], 200)
-    found = rings.ring_metrics(labels, probability=rng.random(400), prevalence=0.5)
-    width = found["roc_auc_90pc_upper"] - found["roc_auc_90pc_lower"]
-    expected = 2 * 1.645 * np.sqrt((200 + 200 + 1) / (12 * 200 * 200))
-    # 500 bootstrap samples know the ends of an interval to about 10% each.
-    assert width == pytest.approx(expected, rel=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -110,13 +80,13 @@ def test_from_catalogue_to_table(survey, tmp_path, unfreeze):
     names = {path.name for path in (tmp_path / "rings").iterdir()}
     assert names == {
         *("head.keras", "encoder.keras", "card.json"),
-        *("metrics.json", "held_out.csv"),
+        *("task.json", "metrics.json", "held_out.csv"),
     }
     held_out = pd.read_csv(tmp_path / "rings" / "held_out.csv", dtype={"id_str": str})
     test = catalog[catalog["part"] == "test"]
     assert set(held_out["id_str"]) == set(test["id_str"])
     found = held_out.set_index("id_str")
-    assert dict(found["label"]) == dict(zip(test["id_str"], test["ring"], strict=True))
+    assert dict(found["ring"]) == dict(zip(test["id_str"], test["ring"], strict=True))
     measures = json.loads((tmp_path / "rings" / "metrics.json").read_text())
     assert measures["final"]["roc_auc"] > 0.8
     if unfreeze == "none":
@@ -138,7 +108,7 @@ def test_from_catalogue_to_table(survey, tmp_path, unfreeze):
     probability = everything.set_index("id_str")["ring_probability"]
     # float32 sums of another batch size; text keeps all digits.
     np.testing.assert_allclose(
-        probability[found.index], found["probability"], rtol=0, atol=1e-5
+        probability[found.index], found["ring_probability"], rtol=0, atol=1e-5
     )
 
 
@@ -183,7 +153,14 @@ def test_missing_representations_are_named(survey, tmp_path):
 
 def test_views_are_averaged(survey, tmp_path):
     """Representations of several views enter as their mean, in both steps."""
-    _, folder, representations = survey
+    table, folder, representations = survey
+    rings.finetune_rings(
+        written(ring_catalog(table), tmp_path / "rings.csv"),
+        representations=representations,
+        model_folder=folder / "model",
+        ring_folder=tmp_path / "rings",
+        settings=networks.finetune_settings(unfreeze="none", epochs=2),
+    )
     rows = hdf5.read(representations[0], dataset="representations")
     with hdf5.create(
         tmp_path / "views.hdf5",
@@ -194,38 +171,110 @@ def test_views_are_averaged(survey, tmp_path):
         attributes=rows.attributes,
     ) as dataset:
         dataset[...] = np.stack([rows.values - 1, rows.values + 1], axis=-1)
-    features = rings._gather([tmp_path / "views.hdf5"], pd.Series(rows.id_str[3:5]))
-    np.testing.assert_allclose(features, rows.values[3:5], rtol=0, atol=1e-6)
-    head = keras.Sequential(
-        [keras.Input((networks.N_FEATURES,)), keras.layers.Dense(1, "sigmoid")]
-    )
-    save_ring_finder(
-        tmp_path,
-        encoder=load_encoder(folder / "model"),
-        head=head,
+    features = gather(
+        [tmp_path / "views.hdf5"],
+        id_str=rows.id_str[3:5],
         card=load_card(folder / "model"),
     )
-    rings.find_rings(
-        folder / "0.parquet",
-        representations=tmp_path / "views.hdf5",
-        ring_folder=tmp_path,
-        ring_table=tmp_path / "found.parquet",
-        settings=networks.finetune_settings(unfreeze="none"),
+    np.testing.assert_allclose(features, rows.values[3:5], rtol=0, atol=1e-6)
+    found = []
+    for name in (tmp_path / "views.hdf5", representations[0]):
+        rings.find_rings(
+            folder / "0.parquet",
+            representations=name,
+            ring_folder=tmp_path / "rings",
+            ring_table=tmp_path / "found.parquet",
+            settings=networks.finetune_settings(unfreeze="none"),
+        )
+        found.append(pd.read_parquet(tmp_path / "found.parquet")["ring_probability"])
+    np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-5)
+
+
+def written(catalog: pd.DataFrame, path: Path) -> Path:
+    """A catalogue as a csv file."""
+    catalog.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("task", "label", "columns"),
+    [
+        (
+            "classes",
+            "kind",
+            [f"kind_{k}_probability" for k in ("disk", "ring", "smooth")],
+        ),
+        ("fraction", "light", ["light_predicted"]),
+        ("votes", "gz_decals", None),
+    ],
+)
+def test_any_catalogue_takes_the_place_of_the_rings(
+    survey, tmp_path, task, label, columns
+):
+    """From a csv table with any label column to one table of all galaxies, sorted."""
+    table, folder, representations = survey
+    kinds = galaxies.kind_of(table["id_str"])
+    own = table[["id_str"]].assign(
+        kind=kinds, light=np.where(kinds == "ring", 0.9, 0.2)
     )
-    found = pd.read_parquet(tmp_path / "found.parquet")["ring_probability"]
-    expected = head.predict(rows.values, verbose=0)[:, 0]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
-
-
-def test_linear_probe_finds_what_lies_open_and_nothing_else():
-    """Shifted features are found; features without any information give chance."""
-    rng = np.random.default_rng(0)
-    labels = np.repeat([0, 1], [300, 60])
-    features = rng.normal(size=(360, 5))
-    blind = rings.linear_probe(features, labels=labels, seed=0)
-    assert abs(blind["roc_auc"] - 0.5) < 0.12  # three standard errors of the AUC
-    features[labels == 1, 2] += 2.0
-    seen = rings.linear_probe(features, labels=labels, seed=0)
-    # Two unit Gaussians 2 apart: AUC = Phi(2 / sqrt 2) = 0.921.
-    assert abs(seen["roc_auc"] - 0.921) < 0.05
-    assert seen["roc_auc_90pc_lower"] < 0.921 < seen["roc_auc_90pc_upper"]
+    if task == "votes":
+        own = table.drop(columns="file_loc")
+        columns = [f"{c}_fraction" for c in get_schema("gz_decals").label_cols]
+        columns += [f"{c}_concentration" for c in get_schema("gz_decals").label_cols]
+    written(own, tmp_path / "own.csv")
+    table[["id_str", "file_loc"]].to_parquet(tmp_path / "survey.parquet")
+    prepare_ring_catalog(
+        PrepareRingCatalog(
+            catalogs=["own.csv"],
+            kind="own",
+            label=label,
+            task=task,
+            ring_fraction_min=0.0,
+            ring_fraction_max=0.0,
+            featured_fraction_min=0.0,
+            face_on_fraction_min=0.0,
+            no_spiral_fraction_min=0.0,
+        ),
+        survey=[tmp_path / "survey.parquet"],
+        data_folder=tmp_path,
+        catalog=tmp_path / "rings.csv",
+        rejected=tmp_path / "rejected.csv",
+        train=0.5,
+        val=0.25,
+        seed=42,
+    )
+    settings = networks.finetune_settings(unfreeze="none")
+    rings.finetune_rings(
+        tmp_path / "rings.csv",
+        representations=representations,
+        model_folder=folder / "model",
+        ring_folder=tmp_path / "rings",
+        settings=settings,
+        label=label,
+        task=task,
+    )
+    for i, path in enumerate(representations):
+        rings.find_rings(
+            folder / f"{i}.parquet",
+            representations=path,
+            ring_folder=tmp_path / "rings",
+            ring_table=tmp_path / f"{i}.parquet",
+            settings=settings,
+        )
+    summarise_rings(
+        [tmp_path / "0.parquet", tmp_path / "1.parquet"],
+        parquet=tmp_path / "all.parquet",
+        csv=tmp_path / "all.csv",
+        fits_table=tmp_path / "all.fits",
+    )
+    found = pd.read_parquet(tmp_path / "all.parquet")
+    assert list(found) == ["id_str", *columns]
+    assert sorted(found["id_str"]) == sorted(table["id_str"])
+    assert (np.diff(found[columns[0]]) <= 0).all()
+    measures = json.loads((tmp_path / "rings" / "metrics.json").read_text())
+    assert (measures["task"], measures["label"]) == (task, label)
+    assert measures["final"]["loss"] < measures["final"]["constant_loss"]
+    if task == "classes":
+        # Thirds of each, the disks first.
+        first = galaxies.kind_of(found["id_str"][:20])
+        assert np.mean(first == "disk") > 0.6

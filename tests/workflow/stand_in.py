@@ -14,7 +14,10 @@ FOLDERS = {
     "train": ("--model", ["encoder.keras", "head.npz", "history.csv", "card.json"]),
     "finetune_rings": (
         "--rings",
-        ["head.keras", "encoder.keras", "metrics.json", "held_out.csv", "card.json"],
+        [
+            *("head.keras", "encoder.keras", "metrics.json", "held_out.csv"),
+            *("card.json", "task.json"),
+        ],
     ),
 }
 FIGURES = "training metrics confusion answers volunteers coverage pit reliability"

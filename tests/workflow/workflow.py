@@ -23,6 +23,8 @@ PARTS = (
 BY_HAND = {
     "create_shards",
     "crossmatch",
+    "finetune_advanced",
+    "finetune_minimal",
     "make_predictions",
     "make_predictions_loop",
     "train_model",

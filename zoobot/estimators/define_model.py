@@ -10,12 +10,7 @@ import keras
 from zoobot.estimators.encoder_files import load_encoder, save_encoder, weights_digest
 from zoobot.estimators.encoders import get_encoder
 from zoobot.estimators.galaxy_model import WEIGHTS_SUFFIX, GalaxyModel, TrainedAs
-from zoobot.estimators.heads import (
-    get_binary_head,
-    get_head,
-    head_arrays,
-    set_head_arrays,
-)
+from zoobot.estimators.heads import get_head, head_arrays, set_head_arrays
 from zoobot.estimators.model_card import ModelCard, load_card, load_head
 from zoobot.estimators.model_folders import one_model_in
 from zoobot.estimators.view_layers import GalaxyViews
@@ -24,7 +19,6 @@ from zoobot.schemas import Schema
 __all__ = [
     "GalaxyModel",
     "TrainedAs",
-    "get_binary_head",
     "get_encoder",
     "get_head",
     "get_model",

@@ -1,4 +1,4 @@
-"""Heads, from representations to concentrations or to a probability."""
+"""The head of a decision tree, from representations to concentrations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from zoobot.estimators.layers import AlwaysOnDropout, Concentrations
 from zoobot.estimators.model_card import Head
 
-__all__ = ["get_binary_head", "get_head", "head_arrays", "set_head_arrays"]
+__all__ = ["get_head", "head_arrays", "set_head_arrays"]
 
 # Adam moves every weight by about the learning rate, so that one step moves the sum
 # over 1280 features far enough to change concentrations by half. On smaller features
@@ -65,57 +65,6 @@ def get_head(
             ),
         ],
         name="head",
-    )
-
-
-def get_binary_head(
-    *,
-    n_features: int,
-    hidden_units: int,
-    dropout_rate: float,
-    mean: np.ndarray,
-    variance: np.ndarray,
-) -> keras.Model:
-    """A small network that answers one yes-or-no question from a representation.
-
-    Parameters
-    ----------
-    n_features : int
-        Length of a representation.
-    hidden_units : int
-        Units in each of two hidden layers.
-    dropout_rate : float
-        Dropout behind each hidden layer, in training only.
-    mean, variance : (n_features,) float
-        Of the training representations: features enter with mean 0 and variance 1.
-
-    Returns
-    -------
-    keras.Model
-        (batch, n_features) to (batch, 1) float32, a probability.
-
-    References
-    ----------
-    Walmsley et al. 2022, arXiv 2110.12735, section 4.3.
-    """
-    hidden = [
-        layer
-        for name in ("hidden_1", "hidden_2")
-        for layer in (
-            keras.layers.Dense(hidden_units, activation="relu", name=name),
-            keras.layers.Dropout(dropout_rate, name=f"{name}_dropout"),
-        )
-    ]
-    return keras.Sequential(
-        [
-            keras.Input((n_features,)),
-            keras.layers.Normalization(mean=mean, variance=variance, name="normalise"),
-            *hidden,
-            keras.layers.Dense(
-                1, activation="sigmoid", dtype="float32", name="probability"
-            ),
-        ],
-        name="binary_head",
     )
 
 

@@ -50,9 +50,10 @@ class ReportInputs:
     """Explained variance of the principal components, csv."""
     variance_figure: Path
     ring_metrics: Path
-    """json, ``stage_1`` and ``final``."""
+    """json: ``task``, ``label``, ``stage_1`` and ``final``; of rings or others."""
     rings: Path
-    """Every galaxy's ring probability, parquet, most likely first."""
+    """Every galaxy's ring probability, parquet, most likely first, or of another task
+    its predictions, highest first."""
     survey: Sequence[Path]
     """Tables of the galaxies with and without labels, parquet."""
     rejected: Path
@@ -98,6 +99,8 @@ def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
     rejected = pd.read_csv(inputs.rejected, usecols=["reason"], chunksize=_ROWS)
     metrics = pd.read_csv(f"{inputs.evaluation}_metrics.csv")
     metrics = metrics.set_index(["question", "galaxies", "predictor"]).sort_index()
+    found = json.loads(Path(inputs.ring_metrics).read_text())
+    is_ring = found["label"] == "ring"
     return {
         "run_name": run_name,
         "results": results,
@@ -110,7 +113,10 @@ def _figures(inputs: ReportInputs, *, run_name: str, results: Path) -> dict:
         "questions": _questions(inputs.evaluation, metrics),
         "n_components": len(variance),
         "variance_kept": variance["cumulative"].iloc[-1],
-        "rings": json.loads(Path(inputs.ring_metrics).read_text()),
+        "rings": found,
+        "finder": "Rings" if is_ring else found["label"],
+        "positives": "rings" if is_ring else "of label 1",
+        "first_column": opened(inputs.rings).schema_arrow.names[1],
     }
 
 

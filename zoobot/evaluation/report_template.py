@@ -34,15 +34,24 @@ confident  galaxies  volunteers
 
 PCA         {{ n_components }} components keep {{ (100 * variance_kept)|number(1) }}% \
 of the variance
-Rings       ROC AUC {{ rings.final.roc_auc|number }} \
+{% if rings.task == "binary" %}
+{{ "%-11s"|format(finder) }} ROC AUC {{ rings.final.roc_auc|number }} \
 ({{ rings.final.roc_auc_90pc_lower|number(2) }} to \
 {{ rings.final.roc_auc_90pc_upper|number(2) }}, 90% interval) on \
-{{ rings.final.n }} held-out galaxies, {{ rings.final.n_rings }} of them rings; \
-frozen encoder {{ rings.stage_1.roc_auc|number }}
+{{ rings.final.n }} held-out galaxies, {{ rings.final.n_positive }} of them \
+{{ positives }}; frozen encoder {{ rings.stage_1.roc_auc|number }}
             linear probe {{ rings.linear_probe.roc_auc|number }} \
 ({{ rings.linear_probe.roc_auc_90pc_lower|number(2) }} to \
 {{ rings.linear_probe.roc_auc_90pc_upper|number(2) }}), cross-validated on \
-{{ rings.linear_probe.n }} galaxies, {{ rings.linear_probe.n_rings }} of them rings
+{{ rings.linear_probe.n }} galaxies, {{ rings.linear_probe.n_positive }} of them \
+{{ positives }}
+{% else %}
+{{ "%-11s"|format(finder) }} loss {{ rings.final.loss|number }} \
+({{ rings.final.loss_90pc_lower|number(2) }} to \
+{{ rings.final.loss_90pc_upper|number(2) }}, 90% interval; \
+{{ rings.final.constant_loss|number }} without a model) on \
+{{ rings.final.n }} held-out galaxies; frozen encoder {{ rings.stage_1.loss|number }}
+{% endif %}
 
 Results are in {{ results }}; open report.html there first.
 """
@@ -145,28 +154,43 @@ model says that is:</p>
 {{ (100 * variance_kept)|number(1) }}% of the variance.</p>
 <p><img src="{{ pictures.variance }}" alt="Explained variance"></p>
 
-<h2>Rings</h2>
+<h2>{{ finder }}</h2>
+{% if rings.task == "binary" %}
 <p class="headline">ROC AUC {{ rings.final.roc_auc|number }}
 ({{ rings.final.roc_auc_90pc_lower|number(2) }} to
 {{ rings.final.roc_auc_90pc_upper|number(2) }}, 90% interval).</p>
 <table>
-<tr><th></th><th>galaxies</th><th>rings</th><th>accuracy</th><th>balanced accuracy</th>
+<tr><th></th><th>galaxies</th><th>{{ positives }}</th><th>accuracy</th>
+<th>balanced accuracy</th>
 <th>ROC AUC</th><th>average precision</th><th>Brier score</th></tr>
 {% for name, row in (("frozen encoder", rings.stage_1), ("final", rings.final)) %}
-<tr><td>{{ name }}</td><td>{{ row.n }}</td><td>{{ row.n_rings }}</td>
+<tr><td>{{ name }}</td><td>{{ row.n }}</td><td>{{ row.n_positive }}</td>
 <td>{{ row.accuracy|number }}</td><td>{{ row.balanced_accuracy|number }}</td>
 <td>{{ row.roc_auc|number }}</td><td>{{ row.average_precision|number }}</td>
 <td>{{ row.brier_score|number }}</td></tr>
 {% endfor %}
 </table>
 <p>A logistic regression on the representations, cross-validated on all
-{{ rings.linear_probe.n }} galaxies of the ring catalogue
-({{ rings.linear_probe.n_rings }} rings), has ROC AUC
+{{ rings.linear_probe.n }} galaxies of the catalogue
+({{ rings.linear_probe.n_positive }} {{ positives }}), has ROC AUC
 {{ rings.linear_probe.roc_auc|number }}
 ({{ rings.linear_probe.roc_auc_90pc_lower|number(2) }} to
 {{ rings.linear_probe.roc_auc_90pc_upper|number(2) }}).</p>
-<p>The galaxies most likely to be rings, most likely first:</p>
-<p><img src="{{ pictures.rings }}" alt="Images of the most likely rings"></p>
+{% else %}
+<p>Labels {{ rings.label }}, task {{ rings.task }}, of {{ rings.final.n }} held-out
+galaxies, with 90% intervals:</p>
+<table>
+<tr><th></th><th>frozen encoder</th><th>final</th><th></th></tr>
+{% for name in rings.final if name + "_90pc_lower" in rings.final %}
+<tr><td>{{ name|replace("_", " ") }}</td><td>{{ rings.stage_1[name]|number }}</td>
+<td>{{ rings.final[name]|number }}</td>
+<td>{{ rings.final[name + "_90pc_lower"]|number }} to
+{{ rings.final[name + "_90pc_upper"]|number }}</td></tr>
+{% endfor %}
+</table>
+{% endif %}
+<p>The galaxies with the highest {{ first_column }}, highest first:</p>
+<p><img src="{{ pictures.rings }}" alt="Images of these galaxies"></p>
 </body>
 </html>
 """

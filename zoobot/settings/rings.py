@@ -1,23 +1,33 @@
-"""Settings of the ring finder."""
+"""Settings of the ring catalogue, or of any other that takes its place."""
 
 from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
-from zoobot.settings.section import Fraction, Positive, Section, Seed
+from zoobot.schemas import get_schema
+from zoobot.settings.section import Fraction, Section
 
-__all__ = ["FinetuneRings", "PrepareRingCatalog"]
+__all__ = ["PrepareRingCatalog", "TaskKind"]
+
+TaskKind = Literal["binary", "classes", "fraction", "votes"]
+_OTHER_COLUMNS = {"id_str", "file_loc", "part", "reason", "rejected_as"}
 
 
 class PrepareRingCatalog(Section):
-    """Which galaxies are rings, and which surely not."""
+    """Which galaxies are rings and which surely not, or other labels to learn."""
 
     catalogs: list[str]
     """Tables (csv or parquet) with id_str and the columns that the kind needs."""
-    kind: Literal["basic", "advanced"]
-    """basic: a ring column; advanced: rare-features_ring_fraction with two cuts."""
+    kind: Literal["basic", "advanced", "own"]
+    """basic: a ring column; advanced: rare-features_ring_fraction with two cuts; own:
+    labels of your own, without cuts."""
+    label: str
+    """own: column of the labels; where the task is votes, the decision tree (gz_decals,
+    gz_decals_dr12, gz2, or a YAML file of your own) whose columns hold them."""
+    task: TaskKind
+    """own: binary (0 or 1), classes (names), fraction (0 to 1) or votes (counts)."""
     ring_fraction_min: float = Fraction
     """advanced: a ring if more than this share of volunteers said ring."""
     ring_fraction_max: float = Fraction
@@ -38,29 +48,18 @@ class PrepareRingCatalog(Section):
             )
         return self
 
-
-class FinetuneRings(Section):
-    """A ring finder on the representations of member 0."""
-
-    hidden_units: int = Positive
-    """Units in each of the head's two hidden layers."""
-    dropout_rate: float = Field(ge=0, lt=1)
-    """Dropout behind each hidden layer, in training only."""
-    batch_size: int = Positive
-    """Galaxies in one training step."""
-    epochs: int = Positive
-    """Stage 1, head on frozen representations: most epochs."""
-    patience: int = Positive
-    """Stage 1: epochs without a lower validation loss after which it stops."""
-    learning_rate: float = Positive
-    """Stage 1: learning rate of Adam."""
-    unfreeze: Literal["none", "some", "all"]
-    """Stage 2: which of the encoder's blocks train on images; none leaves it out."""
-    unfreeze_blocks: int = Field(ge=1, le=7)
-    """Stage 2, some: how many of the encoder's last blocks train."""
-    unfreeze_epochs: int = Positive
-    """Stage 2: most epochs."""
-    unfreeze_learning_rate: float = Positive
-    """Stage 2: learning rate of Adam."""
-    seed: int = Seed
-    """Seed of weights, shuffling, augmentation and dropout."""
+    @model_validator(mode="after")
+    def _check_label(self) -> Self:
+        if self.kind != "own" and (self.label, self.task) != ("ring", "binary"):
+            raise ValueError(
+                f"kind: found {self.kind}, whose label is ring and task binary; "
+                f"expected own for label {self.label!r} and task {self.task}"
+            )
+        if self.label in _OTHER_COLUMNS:
+            raise ValueError(
+                f"label: found {self.label!r}, which is another column of the prepared "
+                "catalogue; expected another name"
+            )
+        if self.task == "votes":
+            get_schema(self.label)
+        return self

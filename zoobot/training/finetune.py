@@ -1,4 +1,4 @@
-"""Finetune a trained model for a yes-or-no question, such as whether it is a ring.
+"""The two stages of finetuning a trained model for a new task, such as finding rings.
 
 Stage 1 trains a new head on stored representations, in seconds. Stage 2 trains the last
 blocks of the encoder (or all of it) together with that head on images, at a low
@@ -8,36 +8,25 @@ its averages.
 
 from __future__ import annotations
 
-import logging
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
+from zoobot.data_utils.tasks import Task
 from zoobot.data_utils.untuned import untuned
-from zoobot.estimators.heads import get_binary_head
+from zoobot.estimators.finetuning_head import get_finetuning_head
 from zoobot.estimators.model_card import ModelCard
-from zoobot.settings.rings import FinetuneRings
-from zoobot.training.batch_progress import BatchProgress
-from zoobot.training.compiling import compile_model
-from zoobot.training.finetune_views import (
-    balancing_weights,
-    labelled_central_views,
-    random_views,
-)
-from zoobot.training.stop_at_nan import StopAtNaN
+from zoobot.settings.finetuning import Finetune
+from zoobot.training.class_balance import balance, balancing_weights
+from zoobot.training.finetune_views import central_views_of, random_views
+from zoobot.training.keep_best import fit_keeping_best
+from zoobot.training.losses import get_multiquestion_loss
 
-__all__ = [
-    "balance",
-    "correct_prior",
-    "train_encoder",
-    "train_head",
-    "unfreeze",
-]
-
-log = logging.getLogger(__name__)
+__all__ = ["Labelled", "train_encoder", "train_head", "unfreeze"]
 
 _TOP = 99  # what comes after the last block, of which there are 6 or 7
 
@@ -46,89 +35,78 @@ _TOP = 99  # what comes after the last block, of which there are 6 or 7
 _LEAST_VARIANCE = 1e-3
 
 
-def balance(labels: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """Rows in which both classes are equally frequent: the rarer one repeats.
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Some galaxies whose answer is known."""
 
-    Parameters
-    ----------
-    labels : (n_galaxies,) int, 0 or 1
-    rng : np.random.Generator
-        Chooses which galaxies repeat once more than others, and the order.
-
-    Returns
-    -------
-    (n_rows,) int
-        Indices into `labels`, shuffled. Every galaxy is in it at least once.
-
-    Raises
-    ------
-    ValueError
-        If a class is empty.
-    """
-    classes = [np.flatnonzero(labels == label) for label in (0, 1)]
-    if not all(map(len, classes)):
-        raise ValueError(f"labels: found only {np.unique(labels)}, expected 0 and 1")
-    n_most = max(len(rows) for rows in classes)
-    repeated = []
-    for rows in classes:
-        n_more = n_most % len(rows)
-        repeated += [
-            np.tile(rows, n_most // len(rows)),
-            rng.choice(rows, n_more, replace=False),
-        ]
-    return rng.permutation(np.concatenate(repeated))
+    targets: np.ndarray
+    """(n_galaxies,) or (n_galaxies, n_outputs) float32."""
+    representations: np.ndarray
+    """(n_galaxies, n_features) float32, by the encoder as it was."""
+    file_loc: Sequence[str] = ()
+    """(n_galaxies,), images; needed by stage 2 only."""
 
 
 def train_head(
-    representations: dict[str, np.ndarray],
+    galaxies: Mapping[str, Labelled],
     *,
-    labels: dict[str, np.ndarray],
-    settings: FinetuneRings,
+    task: Task,
+    card: ModelCard,
+    settings: Finetune,
 ) -> keras.Model:
     """Stage 1: a new head on representations, the encoder frozen.
 
     Parameters
     ----------
-    representations : dict
-        ``train`` and ``val``: (n_galaxies, n_features) float32.
-    labels : dict
-        ``train`` and ``val``: (n_galaxies,) int, 0 or 1.
-    settings : FinetuneRings
+    galaxies : mapping
+        ``train`` and ``val``.
+    task : Task
+    card : ModelCard
+        Of the encoder's model: the range of concentrations.
+    settings : Finetune
 
     Returns
     -------
     keras.Model
-        (batch, n_features) to (batch, 1): probability among classes of equal frequency.
+        (batch, n_features) to (batch, n_outputs). Probabilities are those among classes
+        of equal frequency, if classes are balanced.
 
     Raises
     ------
     FloatingPointError
         If representations, or the loss, are no finite numbers.
     """
-    for part, values in representations.items():
-        n_bad = np.sum(~np.isfinite(values).all(axis=1))
+    for part, some in galaxies.items():
+        n_bad = np.sum(~np.isfinite(some.representations).all(axis=1))
         if n_bad:
             raise FloatingPointError(
                 f"representations: found NaN or infinite numbers in {n_bad} of "
-                f"{len(values)} galaxies of {part!r}, expected none"
+                f"{len(some.representations)} galaxies of {part!r}, expected none"
             )
-    rng = np.random.default_rng(settings.seed)
-    variance = representations["train"].var(0)
-    head = get_binary_head(
-        n_features=representations["train"].shape[-1],
+    train, val = galaxies["train"], galaxies["val"]
+    rows, weights = _balanced(train.targets, task=task, settings=settings)
+    variance = train.representations.var(0)
+    head = get_finetuning_head(
+        task,
+        n_features=train.representations.shape[-1],
         hidden_units=settings.hidden_units,
         dropout_rate=settings.dropout_rate,
-        mean=representations["train"].mean(0),
+        mean=train.representations.mean(0),
         variance=np.maximum(variance, _LEAST_VARIANCE * variance.mean()),
+        start_at=_start(train.targets, task=task, settings=settings),
+        concentration_range=(card.concentration_min, card.concentration_max),
     )
-    rows = balance(labels["train"], rng=rng)
-    columns = representations["train"][rows], labels["train"][rows].astype("float32")
-    train = untuned(tf.data.Dataset.from_tensor_slices(columns))
-    train = train.shuffle(len(rows), seed=settings.seed).batch(settings.batch_size)
-    _fit(
+    columns = train.representations[rows], train.targets[rows], *_of(rows, weights)
+    batches = untuned(tf.data.Dataset.from_tensor_slices(columns))
+    batches = batches.shuffle(len(rows), seed=settings.seed).batch(settings.batch_size)
+    known = val.representations, val.targets, *_val_weights(val, task, settings)
+    fit_keeping_best(
         head,
-        train,
-        _weighted(representations["val"], labels["val"]).batch(settings.batch_size),
+        batches,
+        val=untuned(tf.data.Dataset.from_tensor_slices(known)).batch(
+            settings.batch_size
+        ),
+        loss=_loss(task),
         epochs=settings.epochs,
         patience=settings.patience,
         learning_rate=settings.learning_rate,
@@ -141,9 +119,10 @@ def train_encoder(
     encoder: keras.Model,
     *,
     head: keras.Model,
-    galaxies: dict[str, pd.DataFrame],
+    galaxies: Mapping[str, Labelled],
+    task: Task,
     card: ModelCard,
-    settings: FinetuneRings,
+    settings: Finetune,
 ) -> None:
     """Stage 2: the encoder's blocks and the head, on images; both change in place.
 
@@ -153,23 +132,31 @@ def train_encoder(
     ----------
     encoder, head : keras.Model
         Of the trained model, and from stage 1.
-    galaxies : dict
-        ``train`` and ``val``: tables with id_str, file_loc and label (0 or 1).
+    galaxies : mapping
+        ``train`` and ``val``, with images.
+    task : Task
     card : ModelCard
         Of the encoder's model: the scale at which it sees galaxies.
-    settings : FinetuneRings
+    settings : Finetune
     """
     unfreeze(encoder, which=settings.unfreeze, n_blocks=settings.unfreeze_blocks)
-    rng = np.random.default_rng(settings.seed)
-    rows = balance(galaxies["train"]["label"].to_numpy(), rng=rng)
-    train = random_views(galaxies["train"].iloc[rows], card=card, settings=settings)
-    val = labelled_central_views(
-        galaxies["val"], card=card, batch_size=settings.batch_size
-    )
-    _fit(
+    train, val = galaxies["train"], galaxies["val"]
+    rows, weights = _balanced(train.targets, task=task, settings=settings)
+    fit_keeping_best(
         keras.Sequential([encoder, head]),
-        train,
-        val,
+        random_views(
+            [train.file_loc[row] for row in rows],
+            targets=(train.targets[rows], *_of(rows, weights)),
+            card=card,
+            settings=settings,
+        ),
+        val=central_views_of(
+            val.file_loc,
+            targets=(val.targets, *_val_weights(val, task, settings)),
+            card=card,
+            batch_size=settings.batch_size,
+        ),
+        loss=_loss(task),
         epochs=settings.unfreeze_epochs,
         patience=settings.unfreeze_epochs,
         learning_rate=settings.unfreeze_learning_rate,
@@ -207,88 +194,42 @@ def _block_number(name: str) -> int:
     return _TOP if name.startswith(("top_", "avg_pool")) else 0
 
 
-def _weighted(representations: np.ndarray, labels: np.ndarray) -> tf.data.Dataset:
-    columns = representations, labels.astype("float32"), balancing_weights(labels)
-    return untuned(tf.data.Dataset.from_tensor_slices(columns))
+def _balanced(
+    targets: np.ndarray, *, task: Task, settings: Finetune
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Rows of an epoch, in random order, and weights of the galaxies, if any."""
+    rng = np.random.default_rng(settings.seed)
+    classes = task.classes_of(targets)
+    if classes is None or settings.balance == "none":
+        return rng.permutation(len(targets)), None
+    if settings.balance == "weights":
+        return rng.permutation(len(targets)), balancing_weights(classes)
+    return balance(classes, n_classes=task.n_classes, rng=rng), None
 
 
-def correct_prior(head: keras.Model, *, labels: np.ndarray) -> None:
-    """Turn a head trained on balanced classes into one for the classes as they are.
-
-    ``log odds = log odds(balanced) + log(n_1 / n_0)``, a shift of the last bias.
-
-    Parameters
-    ----------
-    head : keras.Model
-        Changed in place.
-    labels : (n_galaxies,) int, 0 or 1
-        Before balancing.
-
-    References
-    ----------
-    Saerens, Latinne & Decaestecker 2002, Neural Computation 14, 21, eq. 2.4.
-    """
-    last = head.layers[-1]
-    kernel, bias = last.get_weights()
-    last.set_weights([kernel, bias + np.log(np.sum(labels == 1) / np.sum(labels == 0))])
+def _of(rows: np.ndarray, weights: np.ndarray | None) -> tuple[np.ndarray, ...]:
+    return () if weights is None else (weights[rows],)
 
 
-def _fit(
-    model: keras.Model,
-    train: tf.data.Dataset,
-    val: tf.data.Dataset,
-    *,
-    epochs: int,
-    patience: int,
-    learning_rate: float,
-    n_galaxies: int,
-    steps_per_epoch: int | None = None,
-    advice: str = "a lower learning_rate",
-) -> None:
-    """Train, keeping the weights with the lowest validation loss: first or later.
+def _val_weights(
+    val: Labelled, task: Task, settings: Finetune
+) -> tuple[np.ndarray, ...]:
+    """Weights by which classes count in validation as in training."""
+    classes = task.classes_of(val.targets)
+    if classes is None or settings.balance == "none":
+        return ()
+    return (balancing_weights(classes),)
 
-    The validation data carry weights that make both classes count the same, as they do
-    in training: else the fewer rings there are, the sooner training would stop.
-    """
-    compile_model(
-        model,
-        optimizer=keras.optimizers.Adam(learning_rate),
-        loss="binary_crossentropy",
-    )
-    model.optimizer.build(model.trainable_variables)  # else Keras traces twice
-    before = model.evaluate(val, verbose=0)
-    best = {"loss": before, "weights": model.get_weights()}
 
-    class Keep(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-            log.info(
-                "epoch %d: %s",
-                epoch + 1,
-                {k: round(v, 4) for k, v in (logs or {}).items()},
-            )
-            if logs and logs["val_loss"] < best["loss"]:
-                best.update(loss=logs["val_loss"], weights=model.get_weights())
+def _start(targets: np.ndarray, *, task: Task, settings: Finetune) -> np.ndarray:
+    """The best constant prediction, of what training sees, (n_outputs,)."""
+    if task.n_classes and settings.balance != "none":
+        return np.full(task.n_outputs, 1 / task.n_classes)
+    return task.constant_prediction(targets)
 
-    try:
-        model.fit(
-            train,
-            validation_data=val,
-            epochs=epochs,
-            steps_per_epoch=steps_per_epoch,
-            shuffle=False,
-            verbose=0,
-            callbacks=[
-                StopAtNaN(),
-                BatchProgress(n_galaxies),
-                Keep(),
-                keras.callbacks.EarlyStopping(patience=patience),
-            ],
-        )
-    except FloatingPointError as error:
-        raise FloatingPointError(
-            f"finetuning: {error}; nothing is written. The same settings would end "
-            f"here again, try {advice}"
-        ) from None
-    finally:
-        model.set_weights(best["weights"])
-    log.info("validation loss %.4f before, %.4f after", before, best["loss"])
+
+def _loss(task: Task) -> str | Callable:
+    if task.schema:
+        return get_multiquestion_loss(task.schema.question_index_groups)
+    is_softmax = task.kind == "classes"
+    return "categorical_crossentropy" if is_softmax else "binary_crossentropy"
