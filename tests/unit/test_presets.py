@@ -146,6 +146,16 @@ def test_a_preset_and_any_table(tmp_path):
     kwargs = {"labelled": ["t.csv"], "schema": "gz_decals", "preset": "gz_decals"}
     with pytest.raises(ValueError, match="these are those of preset none"):
         prepare(tmp_path, **kwargs)
+    for preset in ("gz2", "gz_challenge"):
+        ours = ["id_str", "file_loc", *label_cols(preset)]
+        write_csv(table, [], columns=ours)
+        (tmp_path / "map.csv").write_text("objid,asset_id\n")
+        names = "map.csv" if preset == "gz2" else ""
+        how = {"schema": "gz2", "preset": preset, "file_loc_table": names}
+        votes = vote_column(preset, label_cols(preset)[0])
+        with pytest.raises(ValueError, match=rf"columns missing: {votes}") as error:
+            prepare(tmp_path, labelled=["t.csv"], **how)
+        assert "these are those of preset none" in str(error.value)
     table.write_text(";".join(columns_of("gz_decals")))
     with pytest.raises(ValueError, match="columns separated by semicolons"):
         prepare(tmp_path, **kwargs)

@@ -77,6 +77,7 @@ class Layouts:
             self._preset = get_preset(settings.preset)
         columns = self._preset.columns if self._preset else {}
         self._columns: Mapping[str, str] = columns | settings.columns
+        self._strict = set(columns) - {"id_str", FILE_LOC}
         self._unused = dict(settings.columns)
         self._file_names = self._find_file_names()
 
@@ -156,9 +157,14 @@ class Layouts:
         return find_image_columns(there, bands=self._bands)
 
     def _name_in(self, found: Sequence[str], name: str) -> str:
-        """What a table calls a column; tables that have ours need no other name."""
+        """What a table calls a column; tables that have ours need no other name.
+
+        But for the votes of a preset: ours may be counts where its are fractions.
+        """
         column = self._columns.get(name, name)
-        return name if name in found and column not in found else column
+        if column in found or name not in found or name in self._strict:
+            return column
+        return name
 
     @property
     def _suffix(self) -> str:
