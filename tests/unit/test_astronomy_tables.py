@@ -256,6 +256,14 @@ HOSTILE = {
     "nothing": ("", "expected a complete VOTable; no element found"),
     "cut short": (vo_text()[:-20], "expected a complete VOTable"),
     "another encoding": (vo_text(doctype=BOMB).encode("utf-16"), "found an XML entity"),
+    "no encoding": (
+        vo_text().replace("?>", ' encoding="PQJ-8"?>'),
+        "expected a complete VOTable; unknown encoding: PQJ-8",
+    ),
+    "an encoding of several bytes": (
+        vo_text().replace("?>", ' encoding="utf-7"?>'),
+        "expected a complete VOTable; ",
+    ),
     "another column": (vo_text().replace("id_str", "ID"), "columns missing: id_str"),
     "a type that is none": (
         vo_text().replace('"char"', '"pickle"'),
@@ -377,3 +385,17 @@ def test_rows_that_take_no_space(tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"t\.fits: .*found 1000000000000 rows of 0"):
         read_table(path, columns=["id"])
+
+
+def test_columns_without_names(tmp_path):
+    """FITS allows them; they are none of ours."""
+    path = tmp_path / "t.fits"
+    Table({"id": [1], "n": [2]}).write(path)
+    content = path.read_bytes()
+    card = b"TTYPE2  = 'n"
+    assert card in content
+    path.write_bytes(content.replace(card, b"COMMENT   'n"))
+    assert column_names(path) == ["id", ""]
+    assert read_table(path, columns=["id"])["id"].to_pylist() == [1]
+    with pytest.raises(ValueError, match=r"t\.fits: columns missing: n; found id, ;"):
+        read_table(path, columns=["n"])

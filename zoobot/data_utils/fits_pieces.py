@@ -43,7 +43,7 @@ def fits_pieces(path: Path, columns: list[str]) -> Iterator[Table]:
         If there is no table, a column is missing, or the file is damaged.
     """
     with _opened(path, columns) as table:
-        check_columns(path, table.columns.names, expected=columns)
+        check_columns(path, _names(table), expected=columns)
         n_rows = _n_rows(path, table)
         yield _piece(path, table, columns, rows=slice(0, 0))
         for start in range(0, n_rows, _ROWS):
@@ -53,7 +53,7 @@ def fits_pieces(path: Path, columns: list[str]) -> Iterator[Table]:
 def fits_names(path: Path) -> list[str]:
     """Give the names of the columns of the first table in a FITS file."""
     with _opened(path, []) as table:
-        return list(table.columns.names)
+        return _names(table)
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def _opened(path: Path, columns: Sequence[str]) -> Iterator[_TableHDU]:
         with named_errors(path, _KIND):
             parts = stack.enter_context(fits.open(path, memmap=True))
             tables = [part for part in parts if _is_table(part)]
-            fitting = [one for one in tables if set(columns) <= set(one.columns.names)]
+            fitting = [one for one in tables if set(columns) <= set(_names(one))]
         if not tables:
             raise ValueError(
                 f"{path}: expected a FITS table, found none among its {len(parts)} "
@@ -81,6 +81,11 @@ def _n_rows(path: Path, table: _TableHDU) -> int:
     return n_rows
 
 
+def _names(table: _TableHDU) -> list[str]:
+    """Names of a table's columns; FITS allows columns without."""
+    return [name or "" for name in table.columns.names]
+
+
 def _is_table(part: object) -> bool:
     is_image = isinstance(part, fits.CompImageHDU)
     return isinstance(part, fits.BinTableHDU | fits.TableHDU) and not is_image
@@ -97,7 +102,7 @@ def _piece(
 
 def _values(table: _TableHDU, some: fits.FITS_rec, name: str) -> np.ndarray:
     """Values of a column in some rows, masked where the file says undefined."""
-    number = table.columns.names.index(name)
+    number = _names(table).index(name)
     # What is stored: astropy would take bytes for ASCII, and some nulls for numbers.
     as_stored = some.view(np.ndarray)
     stored = as_stored[as_stored.dtype.names[number]]

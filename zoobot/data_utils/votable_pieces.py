@@ -89,11 +89,17 @@ def _examine(path: Path) -> list[list[str]]:
             while some := file.read(_BYTES_AT_ONCE):
                 reader.parser.Parse(some)
             reader.parser.Parse(b"", True)
-        except expat.ExpatError as error:
+        except (_RefusedError, MemoryError):
+            raise
+        except Exception as error:  # of many types, as for encodings that are none
             raise ValueError(f"{path}: expected a complete VOTable; {error}") from None
     if not reader.tables:
         raise ValueError(f"{path}: expected a VOTable, found no table with columns")
     return reader.tables
+
+
+class _RefusedError(ValueError):
+    """What a table does not need."""
 
 
 class _Reader:
@@ -109,7 +115,7 @@ class _Reader:
         self.parser.StartElementHandler = self._start
 
     def _refuse(self, found: str, expected: str) -> None:
-        raise ValueError(f"{self._path}: found {found}, expected {expected}")
+        raise _RefusedError(f"{self._path}: found {found}, expected {expected}")
 
     def _refuse_entity(self, name: str, *_: object) -> None:
         self._refuse(f"an XML entity, {name!r}", "a VOTable, which needs none")
