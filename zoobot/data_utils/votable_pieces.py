@@ -92,7 +92,8 @@ def _examine(path: Path) -> list[list[str]]:
         except (_RefusedError, MemoryError):
             raise
         except Exception as error:  # of many types, as for encodings that are none
-            raise ValueError(f"{path}: expected a complete VOTable; {error}") from None
+            found = str(error) if str(error).isprintable() else repr(str(error))
+            raise ValueError(f"{path}: expected a complete VOTable; {found}") from None
     if not reader.tables:
         raise ValueError(f"{path}: expected a VOTable, found no table with columns")
     return reader.tables
