@@ -375,20 +375,19 @@ def test_fits_tables_are_read_some_rows_at_a_time(tmp_path, monkeypatch):
 def test_rows_that_take_no_space(tmp_path):
     """A header may claim a trillion of them."""
     path = tmp_path / "t.fits"
-    fits.BinTableHDU.from_columns([fits.Column("id", "0A", array=[""] * 3)]).writeto(
-        path
-    )
+    Table({"id": ["x", "y"]}).write(path)
     content = path.read_bytes()
-    for card, other in ((b"NAXIS2  =                    3", b"%20d" % 10**12),):
+    for card, value in {b"NAXIS1  = ": 0, b"NAXIS2  = ": 10**12}.items():
         assert card in content
-        content = content.replace(card, card[:10] + other)
-    path.write_bytes(content)
+        start, _, end = content.partition(card)
+        content = start + card + b"%20d" % value + end[20:]
+    path.write_bytes(content.replace(b"'1A ", b"'0A "))
     with pytest.raises(ValueError, match=r"t\.fits: .*found 1000000000000 rows of 0"):
         read_table(path, columns=["id"])
 
 
 def test_columns_without_names(tmp_path):
-    """FITS allows them; they are none of ours."""
+    """FITS allows them; astropy reads no such table, and the error names it."""
     path = tmp_path / "t.fits"
     Table({"id": [1], "n": [2]}).write(path)
     content = path.read_bytes()
@@ -396,6 +395,6 @@ def test_columns_without_names(tmp_path):
     assert card in content
     path.write_bytes(content.replace(card, b"COMMENT   'n"))
     assert column_names(path) == ["id", ""]
-    assert read_table(path, columns=["id"])["id"].to_pylist() == [1]
-    with pytest.raises(ValueError, match=r"t\.fits: columns missing: n; found id, ;"):
-        read_table(path, columns=["n"])
+    for column, message in {"id": "a complete FITS table", "n": "id, n"}.items():
+        with pytest.raises(ValueError, match=rf"t\.fits: .*expected {message}"):
+            read_table(path, columns=["id", column])
