@@ -381,7 +381,8 @@ def test_rows_that_take_no_space(tmp_path):
         assert card in content
         start, _, end = content.partition(card)
         content = start + card + b"%20d" % value + end[20:]
-    path.write_bytes(content.replace(b"'1A ", b"'0A "))
+    headers = content[:-2880]
+    path.write_bytes(headers.replace(b"'1A ", b"'0A "))
     with pytest.raises(ValueError, match=r"t\.fits: .*found 1000000000000 rows of 0"):
         read_table(path, columns=["id"])
 
