@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -60,7 +61,11 @@ def fits_names(path: Path) -> list[str]:
 def _opened(path: Path, columns: Sequence[str]) -> Iterator[_TableHDU]:
     with contextlib.ExitStack() as stack:
         with named_errors(path, _KIND):
-            parts = stack.enter_context(fits.open(path, memmap=True))
+            # astropy would leave files open that it fails to read.
+            file = path.open("rb") if path.suffix.lower() != ".gz" else gzip.open(path)
+            parts = stack.enter_context(
+                fits.open(stack.enter_context(file), memmap=True)
+            )
             tables = [part for part in parts if _is_table(part)]
             fitting = [one for one in tables if set(columns) <= set(_names(one))]
         if not tables:
