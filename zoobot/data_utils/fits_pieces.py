@@ -62,10 +62,9 @@ def _opened(path: Path, columns: Sequence[str]) -> Iterator[_TableHDU]:
     with contextlib.ExitStack() as stack:
         with named_errors(path, _KIND):
             # astropy would leave files open that it fails to read.
-            file = path.open("rb") if path.suffix.lower() != ".gz" else gzip.open(path)
-            parts = stack.enter_context(
-                fits.open(stack.enter_context(file), memmap=True)
-            )
+            opened = gzip.open if path.suffix.lower() == ".gz" else open
+            file = stack.enter_context(opened(path, "rb"))
+            parts = stack.enter_context(fits.open(file, memmap=True))
             tables = [part for part in parts if _is_table(part)]
             fitting = [one for one in tables if set(columns) <= set(_names(one))]
         if not tables:
