@@ -39,7 +39,7 @@ _UNITS = {
     r"^n_models$|_models$": "members",
     r"^galaxies_per_|^batch_size$|^n_(un)?labelled$": "galaxies",
     r"^votes_min$|^next_votes$|^concentration_|_concentration$": "votes",
-    r"^volunteers_": "volunteers",
+    r"^volunteers": "volunteers",
 }
 
 
@@ -106,6 +106,8 @@ def _type(annotation: object) -> str:
         return "one of a few"
     if origin in (typing.Union, types.UnionType):
         return " or ".join(map(_type, arguments))
+    if origin is dict:
+        return f"map of {_type(arguments[0])} to {_type(arguments[1])}"
     if origin is not None:
         inner = [_type(argument) for argument in arguments]
         return f"{origin.__name__} of {', '.join(inner)}" if inner else origin.__name__
