@@ -29,6 +29,7 @@ rule prepare_catalog:
         labelled="results/catalog/labelled.parquet",
         unlabelled="results/catalog/unlabelled.parquet",
         rejected="results/catalog/rejected.csv",
+        images=directory("results/catalog/images"),
     log:
         "results/logs/prepare_catalog.log",
     benchmark:
@@ -38,6 +39,7 @@ rule prepare_catalog:
     threads: 64
     params:
         settings=option_string(settings.prepare_catalog),
+        rendering=option_string(settings.render_fits),
         schema=settings.schema_name,
         data_folder=settings.data_folder,
         code=code_digest("prepare_catalog"),
@@ -45,7 +47,8 @@ rule prepare_catalog:
         "python -m workflow_scripts.prepare_catalog "
         "--schema {params.schema:q} --data-folder {params.data_folder:q} --labelled {output.labelled} "
         "--unlabelled {output.unlabelled} --rejected {output.rejected} "
-        "--threads {threads} {params.settings} > {log} 2>&1"
+        "--images-folder {output.images} --threads {threads} {params.settings} "
+        "{params.rendering} > {log} 2>&1"
 
 
 checkpoint split_catalog:

@@ -7,6 +7,7 @@ import pandas as pd
 from PIL import Image
 
 from zoobot.data_utils import catalogs
+from zoobot.data_utils.fits_images import DEFAULT_RENDERING
 from zoobot.schemas import Schema
 from zoobot.settings.catalog import PrepareCatalog
 
@@ -77,6 +78,7 @@ def prepare(
     images=(),
     threads=2,
     schema=SCHEMA,
+    rendering=DEFAULT_RENDERING,
     **changes,
 ):
     """Run prepare_catalog with paths relative to a folder, and read what it wrote."""
@@ -94,6 +96,7 @@ def prepare(
         labelled=out / "labelled.parquet",
         unlabelled=out / "unlabelled.parquet",
         rejected=out / "rejected.csv",
+        rendering=rendering,
         threads=threads,
     )
     return Result(

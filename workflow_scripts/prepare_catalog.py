@@ -4,18 +4,19 @@ from pathlib import Path
 
 from zoobot import command_line
 from zoobot.data_utils import catalogs
-from zoobot.settings.catalog import PrepareCatalog
+from zoobot.settings.images import PrepareAndRender
 
 
 def main(argv: list[str] | None = None) -> None:
     """Read the command line and call the library."""
-    parser = command_line.parser(__doc__, PrepareCatalog)
+    parser = command_line.parser(__doc__, PrepareAndRender)
     add = parser.add_argument
     add("--schema", required=True, help="decision tree: its name or a YAML file")
     add("--data-folder", type=Path, required=True, help="where relative paths start")
     add("--labelled", type=Path, required=True, help="parquet file to write")
     add("--unlabelled", type=Path, required=True, help="parquet file to write")
     add("--rejected", type=Path, required=True, help="csv file to write")
+    add("--images-folder", type=Path, help="folder of pictures of FITS images to write")
     add("--threads", type=int, default=1, help="images decoded at the same time")
     args = command_line.parse(parser, argv)
     catalogs.prepare_catalog(
@@ -25,6 +26,8 @@ def main(argv: list[str] | None = None) -> None:
         labelled=args.labelled,
         unlabelled=args.unlabelled,
         rejected=args.rejected,
+        rendering=args.settings,
+        images_folder=args.images_folder,
         threads=args.threads,
     )
 

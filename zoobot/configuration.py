@@ -26,6 +26,7 @@ from zoobot.settings.evaluation import (
     PredictBaselines,
 )
 from zoobot.settings.finetuning import Finetune
+from zoobot.settings.images import RenderFits
 from zoobot.settings.predictions import Predict, SummarisePredictions
 from zoobot.settings.representations import (
     CompressRepresentations,
@@ -54,6 +55,7 @@ class Settings(Section):
     anew: network, principal components and ring finder; else stored ones are kept."""
     simulate_survey: SimulateSurvey
     prepare_catalog: PrepareCatalog
+    render_fits: RenderFits
     split_catalog: SplitCatalog
     chunk_catalog: ChunkCatalog
     write_shards: WriteShards

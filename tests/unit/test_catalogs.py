@@ -27,9 +27,11 @@ from zoobot.data_utils import (
     image_folders,
     malformed_rows,
     parquet_pieces,
+    rendered_images,
     table_writers,
 )
 from zoobot.data_utils.columns import as_flags, as_fractions, as_votes
+from zoobot.data_utils.fits_images import DEFAULT_RENDERING
 from zoobot.data_utils.tables import first_rows, most_common, read_table
 
 
@@ -261,10 +263,10 @@ def test_missing_tables_and_folders_are_named(tmp_path):
     """What does not exist is named, as is a folder without images."""
     with pytest.raises(ValueError, match=r"nope\.csv: .*found no such file"):
         prepare(tmp_path, unlabelled=["nope.csv"])
-    with pytest.raises(ValueError, match=r"nope: expected a folder of png and jpg"):
+    with pytest.raises(ValueError, match=r"nope: expected a folder of png, jpg"):
         prepare(tmp_path, images=["nope"])
     (tmp_path / "bare").mkdir()
-    with pytest.raises(ValueError, match=r"bare: expected png or jpg files"):
+    with pytest.raises(ValueError, match=r"bare: expected png, jpg or FITS files"):
         prepare(tmp_path, images=["bare"])
 
 
@@ -293,7 +295,9 @@ def test_script_takes_a_tree_of_your_own(tmp_path):
     settings = catalog_settings(labelled_catalogs=["l.csv"], columns={"arms_no": "n="})
     tables = shlex.split(command_line.option_string(settings))
     rejected = f"--rejected {tmp_path}/rejected.csv"
-    script.main([*f"{options} {' '.join(files)} {rejected}".split(), *tables])
+    drawn = shlex.split(command_line.option_string(DEFAULT_RENDERING))
+    words = f"{options} {' '.join(files)} {rejected}".split()
+    script.main([*words, *tables, *drawn])
     assert len(pd.read_parquet(tmp_path / "labelled")) == 1
 
 
@@ -447,7 +451,7 @@ def test_a_damaged_table_stops_the_stage_before_any_image(tmp_path, monkeypatch)
     def no_image(path):
         raise AssertionError(f"{path}: decoded before the tables were read")
 
-    monkeypatch.setattr(catalogs, "check_and_digest", no_image)
+    monkeypatch.setattr(rendered_images, "check_and_digest", no_image)
     draw_images(tmp_path, ["a.png"])
     write_csv(tmp_path / "l.csv", [["a", "a.png", 1, 0, 0, 0]])
     rows = "".join(f"{i},a.png\n" for i in range(20_000))

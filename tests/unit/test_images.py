@@ -157,8 +157,10 @@ BROKEN = {
     "not exist": lambda folder: written(folder, b"x") / "below_a_file.png",
     "empty": lambda folder: written(folder, b""),
     "folder": lambda folder: folder,
-    "no PNG or JPEG": lambda folder: written(folder, b"<html>404 not found</html>"),
-    "PNG or JPEG": lambda folder: saved(folder, RGB, suffix=".gif"),
+    "no PNG, JPEG or FITS": lambda folder: written(
+        folder, b"<html>404 not found</html>"
+    ),
+    "JPEG or FITS": lambda folder: saved(folder, RGB, suffix=".gif"),
     r"too small \(7 x 20 px": lambda folder: saved(folder, RGB[:, :7]),
     "not decode completely": lambda folder: truncated(folder, ".png"),
     "decode completely": lambda folder: truncated(folder, ".jpg"),

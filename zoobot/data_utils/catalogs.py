@@ -19,13 +19,20 @@ import pandas as pd
 import pyarrow as pa
 
 from zoobot.data_utils.catalog_sources import Rows, Source, find_sources
-from zoobot.data_utils.images import check_and_digest
+from zoobot.data_utils.fits_images import DEFAULT_RENDERING
+from zoobot.data_utils.rendered_images import (
+    CheckedImage,
+    GalaxyImage,
+    PictureFolder,
+    galaxy_images,
+)
 from zoobot.data_utils.repeated_ids import IdHashes, Repeats
 from zoobot.data_utils.table_writers import csv_writer, parquet_writer
 from zoobot.data_utils.tables import most_common
 from zoobot.logs import track
 from zoobot.schemas import Schema, get_schema
 from zoobot.settings.catalog import PrepareCatalog
+from zoobot.settings.images import RenderFits
 
 __all__ = ["prepare_catalog"]
 
@@ -80,6 +87,8 @@ def prepare_catalog(
     labelled: str | Path,
     unlabelled: str | Path,
     rejected: str | Path,
+    rendering: RenderFits = DEFAULT_RENDERING,
+    images_folder: str | Path | None = None,
     threads: int = 1,
 ) -> None:
     """Check tables, votes and images, and write the survey's galaxies.
@@ -99,6 +108,12 @@ def prepare_catalog(
     labelled, unlabelled, rejected : str or Path
         Files to write: parquet, parquet and csv. If the run stops as too many rows are
         rejected, `rejected` is called ``..._by_failed_run.csv``.
+    rendering : RenderFits
+        How FITS images become pictures. Tables may have, in place of ``file_loc``,
+        ``file_loc_<band>`` of each of its bands, or ``ra``, ``dec`` and ``mosaic``.
+    images_folder : str or Path, optional
+        Folder of these pictures, png files, to which ``file_loc`` then leads;
+        ``images`` beside `labelled` if not given. It is made even if it stays empty.
     threads : int
         Images decoded at the same time.
 
@@ -120,7 +135,13 @@ def prepare_catalog(
     schema = schema if isinstance(schema, Schema) else get_schema(schema)
     label_cols = schema.label_cols
     sources = find_sources(
-        settings, data_folder=Path(data_folder), label_cols=label_cols
+        settings,
+        data_folder=Path(data_folder),
+        label_cols=label_cols,
+        bands=rendering.bands,
+    )
+    pictures = PictureFolder(
+        Path(images_folder or Path(labelled).with_name("images")), rendering
     )
     ids = _read_ids(sources)
     galaxy_with_votes = [*_GALAXY, *((name, pa.int64()) for name in label_cols)]
@@ -132,7 +153,7 @@ def prepare_catalog(
         parquet_writer(unlabelled, schema=pa.schema(_GALAXY)) as write_unlabelled,
     ):
         with csv_writer(listed, columns=["id_str", "file_loc", "reason"]) as write_bad:
-            blocks = _checked_rows(ids, threads)
+            blocks = _checked_rows(ids, threads, pictures)
             for rows in track(blocks, total=ids.n_rows, what="rows", size=len):
                 voted, others, bad = _sorted_out(rows)
                 write_labelled(voted)
@@ -142,6 +163,7 @@ def prepare_catalog(
         _check_totals(totals, ids.n_rows)
         _check_rejected(totals, most=settings.rejected_share_max, listed=listed)
     listed.replace(rejected)
+    pictures.finish()
     _log.info("wrote %d galaxies to %s", totals.n_labelled, labelled)
     _log.info("wrote %d galaxies to %s", totals.n_unlabelled, unlabelled)
 
@@ -157,14 +179,14 @@ def _read_ids(sources: list[Source]) -> _Ids:
     return _Ids(sources, starts, hashes.repeats(), len(hashes))
 
 
-def _checked_rows(ids: _Ids, threads: int) -> Iterator[Rows]:
+def _checked_rows(ids: _Ids, threads: int, pictures: PictureFolder) -> Iterator[Rows]:
     """All rows, some at a time, with the reasons why they are bad."""
     with ThreadPoolExecutor(threads) as pool:
         start = 0
         for source in ids.sources:
             for rows in source.rows():
                 _reject_repeats(rows, ids, start=start)
-                _check_and_digest_images(rows, pool)
+                _check_and_digest_images(rows, pool, pictures)
                 yield rows
                 start += len(rows)
 
@@ -180,26 +202,37 @@ def _reject_repeats(rows: Rows, ids: _Ids, *, start: int) -> None:
     rows.reject(repeats.rows, kind="id_str repeats", reasons=reasons)
 
 
-def _check_and_digest_images(rows: Rows, pool: ThreadPoolExecutor) -> None:
+def _check_and_digest_images(
+    rows: Rows, pool: ThreadPoolExecutor, pictures: PictureFolder
+) -> None:
+    def check(some: list[GalaxyImage]) -> list[CheckedImage]:
+        return [pictures.check(image) for image in some]
+
     checked = rows.good
-    paths = list(rows.table["file_loc"].iloc[checked])
+    images = galaxy_images(rows.table.iloc[checked], bands=pictures.rendering.bands)
     tasks = (
-        paths[i : i + _IMAGES_IN_TASK] for i in range(0, len(paths), _IMAGES_IN_TASK)
+        images[i : i + _IMAGES_IN_TASK] for i in range(0, len(images), _IMAGES_IN_TASK)
     )
-    found = list(itertools.chain.from_iterable(pool.map(_check_images, tasks)))
-    bad = {i: reason for i, (reason, _) in enumerate(found) if reason is not None}
-    digests = np.full(len(rows), "", dtype=object)
-    digests[checked] = [digest for _, digest in found]
-    rows.table["image_digest"] = digests
+    found = list(itertools.chain.from_iterable(pool.map(check, tasks)))
+    for column, values in {
+        "image_digest": [image.digest for image in found],
+        "file_loc": [image.file_loc for image in found],
+    }.items():
+        texts = (
+            rows.table[column].to_numpy(dtype=object, copy=True)
+            if column in rows.table
+            else np.full(len(rows), "", dtype=object)
+        )
+        texts[checked] = values
+        rows.table[column] = pd.Series(texts, dtype="str")
+    bad = [i for i, image in enumerate(found) if image.reason]
     rows.reject(
-        checked[list(bad)],
-        kind=[reason.partition(" (")[0] for reason in bad.values()],
-        reasons=[f"file_loc: {bad[i]}{_spans_lines(paths[i])}" for i in bad],
+        checked[bad],
+        kind=[found[i].kind for i in bad],
+        reasons=[found[i].reason + _spans_lines(found[i].file_loc) for i in bad],
     )
-
-
-def _check_images(paths: list[str]) -> list[tuple[str | None, str]]:
-    return [check_and_digest(path) for path in paths]
+    for image in found:
+        pictures.count(image)
 
 
 def _spans_lines(path: str) -> str:

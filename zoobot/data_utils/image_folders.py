@@ -19,7 +19,8 @@ from zoobot.data_utils.tables import id_reasons
 
 __all__ = ["Folder", "find_images"]
 
-_IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg"}
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".fits", ".fit", ".fts")
+_PACKED = (".gz", ".fz")  # behind the suffix of a FITS file
 _FILES_AT_A_TIME = 2048
 _log = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ class Folder:
             names = [name.decode(errors="replace") for name in stored]
             # As ids in tables, which spaces around them are not part of.
             ids = pd.Series(
-                [Path(name).stem.strip(" \t") for name in names], dtype="str"
+                [_unpacked(Path(name)).stem.strip(" \t") for name in names],
+                dtype="str",
             )
             rows = good_rows(ids, [str(folder / name) for name in names], votes={})
             rows.reject_reasons(_name_reasons(stored), kind="file name is not UTF-8")
@@ -63,23 +65,34 @@ def find_images(folder: Path) -> Folder:
     """
     if not folder.is_dir():
         raise ValueError(
-            f"{folder}: expected a folder of png and jpg images, found none"
+            f"{folder}: expected a folder of png, jpg or FITS images, found none"
         )
     n_entries = 0
     pieces = [pa.array([], pa.large_binary())]
     for names in _listed(folder):
         n_entries += len(names)
-        found = [one for one in names if Path(one).suffix.lower() in _IMAGE_SUFFIXES]
+        found = [one for one in names if _is_image(Path(one))]
         pieces.append(pa.array(map(os.fsencode, found), pa.large_binary()))
     images = pa.chunked_array(pieces).combine_chunks()
     if not len(images):
         raise ValueError(
-            f"{folder}: expected png or jpg files in this folder, found none among its "
-            f"{n_entries} entries"
+            f"{folder}: expected png, jpg or FITS files in this folder, found none "
+            f"among its {n_entries} entries"
         )
     ignored = n_entries - len(images)
     _log.info("found %d images in %s, %d other entries", len(images), folder, ignored)
     return Folder(folder, images.take(pc.sort_indices(images)))
+
+
+def _is_image(name: Path) -> bool:
+    return _unpacked(name).suffix.lower() in _IMAGE_SUFFIXES
+
+
+def _unpacked(name: Path) -> Path:
+    """The name of a FITS file without what says that it is compressed."""
+    inner = Path(name.stem)
+    is_packed = name.suffix.lower() in _PACKED and inner.suffix.lower().startswith(".f")
+    return inner if is_packed else name
 
 
 def _listed(folder: Path) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""Image files as pixels: what the file shows, square, RGB, 8 bit, not flipped.
+"""Image files as pixels: what a viewer of the file shows, square, RGB, 8 bit.
 
 Every path into the network decodes with `load_image`, so that a galaxy has the same
 pixels whether it comes from a training shard or from its own file.
@@ -8,25 +8,40 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
-import stat
 from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-__all__ = ["MIN_SIDE_PX", "check_and_digest", "check_image", "load_image"]
+from zoobot.data_utils.image_files import (
+    MIN_SIDE_PX,
+    BadImageError,
+    check_file,
+    is_fits,
+)
+from zoobot.settings.images import RenderFits
 
-MIN_SIDE_PX = 8
-"""Images with a shorter side show no galaxy: thumbnails of a failed download."""
+__all__ = [
+    "MIN_SIDE_PX",
+    "check_and_digest",
+    "check_image",
+    "digest_of_bytes",
+    "load_image",
+]
 
 _FORMATS = ("PNG", "JPEG")
 _DIGEST_BYTES = 16
 
 
-def load_image(path: str | Path, *, size_px: int, margin_px: int = 0) -> np.ndarray:
-    """Read a galaxy's image, as the file shows it, not flipped.
+def load_image(
+    path: str | Path,
+    *,
+    size_px: int,
+    margin_px: int = 0,
+    rendering: RenderFits | None = None,
+) -> np.ndarray:
+    """Read a galaxy's image, as a viewer of the file shows it.
 
     EXIF orientation is applied. Greyscale, palette, CMYK and 16-bit images become 8-bit
     RGB; transparency lies over black, which is empty sky. Of an image that is not
@@ -36,12 +51,15 @@ def load_image(path: str | Path, *, size_px: int, margin_px: int = 0) -> np.ndar
     Parameters
     ----------
     path : str or Path
-        PNG or JPEG file; the content decides, not the suffix.
+        PNG, JPEG or FITS file; the content decides, not the suffix.
     size_px : int
         Side to which it is resized, in pixels.
     margin_px : int
         Pixels of that size that are left out along each edge. They are not computed, so
         that the others may differ by the rounding of one or two levels.
+    rendering : RenderFits, optional
+        How a FITS image becomes a picture; as config.yaml sets it if not given, see
+        `zoobot.data_utils.fits_images.DEFAULT_RENDERING`.
 
     Returns
     -------
@@ -55,7 +73,7 @@ def load_image(path: str | Path, *, size_px: int, margin_px: int = 0) -> np.ndar
         If `check_image` finds something; the message names the file and the reason.
     """
     try:
-        image = _as_rgb(_decode(path)[0])
+        image = _as_rgb(_decode(path, rendering=rendering)[0])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return np.array(_resized(_central_square(image), size_px, margin_px))
@@ -99,29 +117,52 @@ def check_and_digest(path: str | Path) -> tuple[str | None, str]:
         return str(error), ""
 
 
-def _decode(path: str | Path, *, digest: bool = False) -> tuple[Image.Image, str]:
+def _decode(
+    path: str | Path, *, digest: bool = False, rendering: RenderFits | None = None
+) -> tuple[Image.Image, str]:
     """Decode a whole image, upright, and digest its file if asked.
 
     Of a bad one, raise the reason alone.
     """
-    _check_file(path)
+    check_file(path)
     try:
         with open(path, "rb") as file, Image.open(file, formats=_FORMATS) as image:  # noqa: PTH123, also for paths that Path cannot hold
             _check_size(image)
             image.load()
             return _upright(image), _digest_of(file) if digest else ""
     except UnidentifiedImageError:
-        raise ValueError("file is no PNG or JPEG image") from None
+        if not is_fits(path):
+            raise BadImageError("file is no PNG, JPEG or FITS image") from None
+    except BadImageError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(f"image is too large ({error})") from error
-    except _BadSizeError as error:
-        raise ValueError(str(error)) from error
+        raise BadImageError(f"image is too large ({error})") from error
     except MemoryError:
         raise
     # Pillow's decoders let many types through for a damaged file: OSError, SyntaxError,
     # struct.error, zlib.error, ValueError, ...
     except Exception as error:
-        raise ValueError(f"image does not decode completely ({error})") from error
+        raise BadImageError(f"image does not decode completely ({error})") from error
+    return _rendered(path, digest, rendering)
+
+
+def _rendered(
+    path: str | Path, digest: bool, rendering: RenderFits | None
+) -> tuple[Image.Image, str]:
+    # Its imports take a second, which jobs that read png files need not wait for.
+    from zoobot.data_utils.fits_images import DEFAULT_RENDERING, render_fits
+
+    picture = render_fits(path, rendering=rendering or DEFAULT_RENDERING)
+    image = Image.fromarray(picture.pixels)
+    if not digest:
+        return image, ""
+    with open(path, "rb") as file:  # noqa: PTH123, also for paths that Path cannot hold
+        return image, _digest_of(file)
+
+
+def digest_of_bytes(content: bytes) -> str:
+    """Digest a file's content, as `check_and_digest` digests a file."""
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
 
 
 def _digest_of(file: BufferedReader) -> str:
@@ -140,39 +181,16 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _check_file(path: str | Path) -> None:
-    try:
-        status = os.stat(path)  # noqa: PTH116, also for paths that Path cannot hold
-    except (FileNotFoundError, NotADirectoryError):
-        raise ValueError("file does not exist") from None
-    except OSError as error:
-        raise ValueError(f"file cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise ValueError(f"path is none that a file can have ({error})") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise ValueError("path is a folder, not an image file")
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("path is a device or pipe, not an image file")
-    if status.st_size == 0:
-        raise ValueError("file is empty (0 bytes)")
-    if not os.access(path, os.R_OK):
-        raise ValueError("file cannot be read (Permission denied)")
-
-
-class _BadSizeError(Exception):
-    """The image decodes, but is too small or too large to use."""
-
-
 def _check_size(image: Image.Image) -> None:
     size = f"{image.width} x {image.height} px"
     fewest = MIN_SIDE_PX
     if min(image.size) < fewest:
-        raise _BadSizeError(
+        raise BadImageError(
             f"image is too small ({size}, expected {fewest} px or more)"
         )
     most = Image.MAX_IMAGE_PIXELS
     if most is not None and image.width * image.height > most:
-        raise _BadSizeError(f"image is too large ({size}, expected {most} px or fewer)")
+        raise BadImageError(f"image is too large ({size}, expected {most} px or fewer)")
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:

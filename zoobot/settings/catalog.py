@@ -74,7 +74,7 @@ class PrepareCatalog(Section):
     unlabelled_catalogs: list[str]
     """Tables of these kinds with id_str and file_loc, of galaxies only to predict."""
     image_folders: list[str]
-    """Folders of png and jpg images only to predict; a file's stem is its id_str."""
+    """Folders of png, jpg and FITS images only to predict; a file's stem is id_str."""
     preset: Literal["none", "gz_decals", "gz_decals_dr12", "gz2", "gz_challenge"]
     """Released tables to read as they are: their columns, votes and images' names."""
     columns: dict[str, str]

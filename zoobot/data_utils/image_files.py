@@ -1,0 +1,59 @@
+"""Image files as files: there, readable, and of which kind."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+__all__ = ["MIN_SIDE_PX", "BadImageError", "check_file", "is_fits"]
+
+MIN_SIDE_PX = 8
+"""Images with a shorter side show no galaxy: thumbnails of a failed download."""
+
+_FITS = b"SIMPLE  ="
+_GZIP = b"\x1f\x8b"
+
+
+class BadImageError(ValueError):
+    """An image cannot be used; the message is the reason alone."""
+
+
+def check_file(path: str | Path) -> None:
+    """Say why a path is none of a file that can be read.
+
+    Raises
+    ------
+    BadImageError
+        With particulars in brackets at its end.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116, also for paths that Path cannot hold
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadImageError("file does not exist") from None
+    except OSError as error:
+        raise BadImageError(f"file cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise BadImageError(f"path is none that a file can have ({error})") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise BadImageError("path is a folder, not an image file")
+    if not stat.S_ISREG(status.st_mode):
+        raise BadImageError("path is a device or pipe, not an image file")
+    if status.st_size == 0:
+        raise BadImageError("file is empty (0 bytes)")
+    if not os.access(path, os.R_OK):
+        raise BadImageError("file cannot be read (Permission denied)")
+
+
+def is_fits(path: str | Path) -> bool:
+    """Tell by its first bytes whether a file is FITS, or gzipped, as only FITS may be.
+
+    False of what cannot be read, and of pipes, which would be waited for.
+    """
+    try:
+        check_file(path)
+        with open(path, "rb") as file:  # noqa: PTH123, as above
+            start = file.read(len(_FITS))
+    except (OSError, ValueError):
+        return False
+    return start == _FITS or start.startswith(_GZIP)
