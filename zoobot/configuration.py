@@ -80,7 +80,8 @@ class Settings(Section):
     @model_validator(mode="after")
     def _check_across_sections(self) -> Self:
         label_cols = get_schema(self.schema_name).label_cols
-        self.prepare_catalog.check_names(label_cols=label_cols)
+        bands = self.render_fits.bands
+        self.prepare_catalog.check_names(label_cols=label_cols, bands=bands)
         if self.train.crop_size_px > self.write_shards.image_size_px:
             raise ValueError(
                 f"train.crop_size_px: found {self.train.crop_size_px}, expected at "

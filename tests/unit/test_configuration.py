@@ -186,6 +186,17 @@ def test_bad_value_is_named(key, value, message):
     assert len(str(caught.value).splitlines()) == 2, "one problem, one line"
 
 
+def test_columns_of_images_by_band_may_be_renamed():
+    """Of the bands of render_fits, and positions; of no other band."""
+    columns = {"ra": "RA", "mosaic": "brick"}
+    for band in CONFIG["render_fits"]["bands"]:
+        columns[f"file_loc_{band}"] = f"file {band}"
+    found = read_settings(edited("prepare_catalog.columns", columns))
+    assert found.prepare_catalog.columns == columns
+    with pytest.raises(ValueError, match="unknown name 'file_loc_none'"):
+        read_settings(edited("prepare_catalog.columns", {"file_loc_none": "x"}))
+
+
 def test_all_problems_at_once():
     """Nobody should need three runs to find three mistakes."""
     config = edited("train.epochs", 0)
