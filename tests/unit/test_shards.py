@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tensorflow as tf
+from astropy.io import fits
 from PIL import Image
 
 from tests import galaxies
@@ -496,6 +497,23 @@ def test_image_dataset_takes_no_single_path():
         ValueError, match=r"paths: found one path, a.png, expected a list"
     ):
         image_datasets.get_image_dataset("a.png", requested_img_size=32, batch_size=4)
+
+
+def test_fits_images_among_others(catalogue, tmp_path):
+    """In a dataset and in a shard; the pixels are those that `load_image` reads."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "galaxy.fits"
+    fits.writeto(path, rng.random((3, 40, 40), dtype=np.float32))
+    expected = load_image(path, size_px=32)
+    dataset = image_datasets.get_image_dataset(
+        [path], file_format="fits", requested_img_size=32, batch_size=1
+    )
+    np.testing.assert_array_equal(images_in(dataset), [expected])
+    mixed = catalogue[:2].copy()
+    mixed.loc[1, "file_loc"] = str(path)
+    shard = write(tmp_path, mixed)
+    found = images_in(tfrecord_datasets.get_dataset([shard], [], 2))
+    np.testing.assert_array_equal(found[1], expected)
 
 
 def test_jpg_and_jpeg_are_one_format(catalogue, tmp_path):

@@ -13,10 +13,12 @@ from zoobot.data_utils.untuned import untuned
 
 __all__ = ["get_image_dataset"]
 
+_FITS = (".fits", ".fit", ".fts")
 _SUFFIXES: dict[str, tuple[str, ...]] = {
     "png": (".png",),
     "jpg": (".jpg", ".jpeg"),
     "jpeg": (".jpg", ".jpeg"),
+    "fits": tuple(f"{one}{zipped}" for one in _FITS for zipped in ("", ".gz", ".fz")),
 }
 
 
@@ -36,7 +38,7 @@ def get_image_dataset(
     ----------
     paths : (n_galaxies,) sequence of path
         Image files.
-    file_format : {"png", "jpg", "jpeg"}, optional
+    file_format : {"png", "jpg", "jpeg", "fits"}, optional
         What their names must end in; jpg and jpeg are the same. Not given: anything, as
         the content of a file decides how it is read.
     requested_img_size : int
