@@ -65,8 +65,8 @@ NOTHING = Kept(train=frozenset(), fit_pca=False, finetune_rings=False)
 def recipes_of(settings: Settings) -> Recipes:
     """Digest what makes the models: settings, decision tree and code.
 
-    Which tables are listed, and what is read from them, are the galaxies' side; the
-    simulated survey is made by settings alone.
+    Which tables are listed, and what is read from them, are the galaxies' side; how
+    FITS images are drawn, and the simulated survey, are settings alone.
     """
     split = _stage(settings, "split_catalog")
     sweep = _stage(settings, "extract_representations")
@@ -74,6 +74,7 @@ def recipes_of(settings: Settings) -> Recipes:
     if settings.train.shards == "none":  # training reads the image files
         stored = str(settings.write_shards.image_size_px)
     trained = [
+        f"render_fits {option_string(settings.render_fits)}",
         *([_stage(settings, "simulate_survey")] if _is_demo(settings) else []),
         *(split, stored, _stage(settings, "train")),
         get_schema(settings.schema_name).to_json(),

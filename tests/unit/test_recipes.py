@@ -92,6 +92,7 @@ def test_all_are_kept_whatever_the_catalogue(stored: Path, changes: dict):
     [
         {"train": {"epochs": 3}},
         {"write_shards": {"image_size_px": 128}},
+        {"render_fits": {"lupton_q": 3.0}},
         {"split_catalog": {"seed": 1}},
         {"schema": "gz2"},
         {"prepare_catalog": {"labelled_catalogs": ["results/survey/labelled.csv"]}},

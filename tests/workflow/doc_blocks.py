@@ -27,7 +27,10 @@ SURVEY = "/data/my_survey"
 SHOWN = {"text", "csv", "bibtex"}
 """Languages of blocks that are not run."""
 
-_TRAINS = {"train", "train_model", "finetune_rings", "finetune_advanced"}
+_TRAINS = {
+    *("train", "train_model"),
+    *("finetune_rings", "finetune_minimal", "finetune_advanced"),
+}
 _PLUGINS = {"snakemake-executor-plugin-slurm", "tensorflow"}
 
 
