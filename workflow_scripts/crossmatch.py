@@ -8,7 +8,7 @@ of one frame and epoch, as ICRS.
 from pathlib import Path
 
 from zoobot import command_line
-from zoobot.data_utils import crossmatch
+from zoobot.tables import crossmatch
 
 
 def main(argv: list[str] | None = None) -> None:

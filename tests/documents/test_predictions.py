@@ -14,13 +14,13 @@ import pytest
 from tests import networks
 from zoobot import preprocess, schemas
 from zoobot.data_utils import hdf5, image_datasets
-from zoobot.data_utils.table_notes import has_notes, notes_of
 from zoobot.estimators import define_model
 from zoobot.estimators.model_card import load_card
 from zoobot.predictions import dropout_passes, predict_on_images, vote_fraction_tables
 from zoobot.representations import extract
 from zoobot.settings.predictions import Predict, SummarisePredictions
 from zoobot.settings.representations import ExtractRepresentations
+from zoobot.tables.table_notes import has_notes, notes_of
 from zoobot.training import training_config
 
 schema = schemas.get_schema("gz_decals")

@@ -9,8 +9,8 @@ from astropy.io import fits
 from astropy.table import Column, MaskedColumn, Table
 
 from tests.catalogs import SCHEMA, draw_images, prepare
-from zoobot.data_utils import fits_pieces, votable_pieces
-from zoobot.data_utils.tables import (
+from zoobot.tables import fits_pieces, votable_pieces
+from zoobot.tables.read_tables import (
     as_ids,
     as_text,
     column_names,

@@ -15,7 +15,7 @@ from tests.catalogs import (
     write_csv,
 )
 from zoobot.data_utils.catalog_sources import find_sources
-from zoobot.data_utils.tables import column_names, read_table
+from zoobot.tables.read_tables import column_names, read_table
 
 BANDS = ["g", "z"]
 

@@ -23,16 +23,13 @@ from workflow_scripts import prepare_catalog as script
 from zoobot import command_line
 from zoobot.data_utils import (
     catalogs,
-    csv_tables,
     image_folders,
-    malformed_rows,
-    parquet_pieces,
     rendered_images,
-    table_writers,
 )
-from zoobot.data_utils.columns import as_flags, as_fractions, as_votes
 from zoobot.data_utils.fits_images import DEFAULT_RENDERING
-from zoobot.data_utils.tables import first_rows, most_common, read_table
+from zoobot.tables import csv_tables, malformed_rows, parquet_pieces, table_writers
+from zoobot.tables.columns import as_flags, as_fractions, as_votes
+from zoobot.tables.read_tables import first_rows, most_common, read_table
 
 
 def test_good_rows_are_unchanged(tmp_path):

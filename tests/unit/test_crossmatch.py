@@ -16,8 +16,8 @@ from astropy.table import Table
 
 from tests.workflow.workflow import ROOT
 from workflow_scripts import crossmatch as script
-from zoobot.data_utils.crossmatch import Source, cross_match
-from zoobot.data_utils.table_notes import ColumnNote, TableNotes, with_notes
+from zoobot.tables.crossmatch import Source, cross_match
+from zoobot.tables.table_notes import ColumnNote, TableNotes, with_notes
 
 ARCSEC = 1 / 3600
 OURS = pd.DataFrame(

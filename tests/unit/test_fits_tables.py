@@ -13,9 +13,9 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from zoobot.data_utils.fits_tables import write_fits_from_parquet
-from zoobot.data_utils.table_notes import ColumnNote, TableNotes, with_notes
-from zoobot.data_utils.table_writers import arrow_writer
+from zoobot.tables.fits_tables import write_fits_from_parquet
+from zoobot.tables.table_notes import ColumnNote, TableNotes, with_notes
+from zoobot.tables.table_writers import arrow_writer
 
 HYPHENS = "smooth-or-featured_featured-or-disk_90pc-lower"
 

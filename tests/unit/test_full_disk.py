@@ -18,13 +18,14 @@ import pyarrow as pa
 import pytest
 from matplotlib.figure import Figure
 
-from zoobot.data_utils import hdf5, shard_writer, table_writers
-from zoobot.data_utils.fits_tables import write_fits_from_parquet
-from zoobot.data_utils.parquet_pieces import write_table
+from zoobot.data_utils import hdf5, shard_writer
 from zoobot.estimators import define_model, model_card
 from zoobot.files import written_whole
 from zoobot.representations.pca import FittedPca, save_pca
 from zoobot.settings.catalog import WriteShards
+from zoobot.tables import table_writers
+from zoobot.tables.fits_tables import write_fits_from_parquet
+from zoobot.tables.parquet_pieces import write_table
 
 pytestmark = pytest.mark.faults
 

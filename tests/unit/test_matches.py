@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zoobot.data_utils import matches
-from zoobot.data_utils.matches import match_by_id, match_by_position
+from zoobot.tables import matches
+from zoobot.tables.matches import match_by_id, match_by_position
 
 ARCSEC = 1 / 3600
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from zoobot.data_utils import parquet_pieces
+from zoobot.tables import parquet_pieces
 
 
 def numbers(n):

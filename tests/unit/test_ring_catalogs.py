@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from workflow_scripts import prepare_ring_catalog as script
-from zoobot.data_utils import csv_tables, malformed_rows, parquet_pieces
 from zoobot.data_utils.ring_catalogs import prepare_ring_catalog
 from zoobot.data_utils.splits import assign_parts
 from zoobot.schemas import get_schema
 from zoobot.settings.catalog import SplitCatalog
 from zoobot.settings.rings import PrepareRingCatalog
+from zoobot.tables import csv_tables, malformed_rows, parquet_pieces
 
 FEATURED = "smooth-or-featured_featured-or-disk_fraction"
 FACE_ON = "disk-edge-on_no_fraction"

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from zoobot.data_utils import parquet_pieces, ring_tables
+from zoobot.data_utils import ring_tables
 from zoobot.data_utils.ring_tables import summarise_rings
+from zoobot.tables import parquet_pieces
 
 FORMATS = ("parquet", "csv", "fits")
 

@@ -14,14 +14,14 @@ from astropy import units as u
 from astropy.io import votable
 from astropy.table import Table
 
-from zoobot.data_utils.table_notes import (
+from zoobot.tables.table_notes import (
     ColumnNote,
     TableNotes,
     has_notes,
     notes_of,
     with_notes,
 )
-from zoobot.data_utils.table_writers import parquet_writer
+from zoobot.tables.table_writers import parquet_writer
 
 NOTES = TableNotes(
     "A <table> & more",

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from zoobot.data_utils import table_writers
-from zoobot.data_utils.table_writers import csv_writer, parquet_writer
+from zoobot.tables import table_writers
+from zoobot.tables.table_writers import csv_writer, parquet_writer
 
 SCHEMA = pa.schema([("text", pa.large_string()), ("number", pa.int64())])
 

@@ -8,14 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from zoobot.data_utils import (
+from zoobot.tables import (
     csv_tables,
     csv_text,
     malformed_rows,
     parquet_pieces,
-    tables,
+    read_tables,
 )
-from zoobot.data_utils.tables import read_pieces, read_table
+from zoobot.tables.read_tables import read_pieces, read_table
 
 COLUMNS = ["b", "a"]
 
@@ -83,7 +83,7 @@ def test_parquet_rows_come_once(tmp_path):
     assert len(blocks[0]) == 0
     table = read_table(path, columns=COLUMNS)
     assert table["b"].to_pylist() == list(range(10))
-    assert tables.plain(table["a"]).to_pylist() == list("xyxyzxxzwx")
+    assert read_tables.plain(table["a"]).to_pylist() == list("xyxyzxxzwx")
 
 
 def test_types_are_known_without_rows(tmp_path):
@@ -91,4 +91,4 @@ def test_types_are_known_without_rows(tmp_path):
     path = tmp_path / "table.parquet"
     pq.write_table(pa.table({"a": pa.array([], pa.float64())}), path)
     with pytest.raises(ValueError, match="column a: found type double"):
-        tables.as_ids(read_table(path, columns=["a"]), "a")
+        read_tables.as_ids(read_table(path, columns=["a"]), "a")

@@ -12,13 +12,13 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from zoobot.data_utils.table_notes import (
+from zoobot.tables.table_notes import (
     ColumnNote,
     TableNotes,
     notes_of,
     with_notes,
 )
-from zoobot.data_utils.typed_tables import open_table
+from zoobot.tables.typed_tables import open_table
 
 TYPES = {
     "n": (["1", "-2", " 3 ", "4", "0", ""], pa.int64()),

@@ -29,6 +29,7 @@ LAYERS = [
     {"schemas"},
     {"settings", "dirichlet_multinomial"},
     {"command_line", "configuration"},
+    {"tables"},
     {"data_utils", "preprocess", "demo"},
     {"estimators"},
     {"representations"},

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.columns import as_fractions, as_votes
 from zoobot.data_utils.fractions_as_votes import votes_of_fractions
 from zoobot.data_utils.image_columns import FILE_LOC, as_sky
 from zoobot.data_utils.image_folders import Folder, find_images
 from zoobot.data_utils.survey_rows import Rows, good_rows
 from zoobot.data_utils.table_layouts import Layout, Layouts
-from zoobot.data_utils.tables import Table, as_ids, as_text, read_pieces
 from zoobot.schemas import Schema
 from zoobot.settings.catalog import PrepareCatalog
+from zoobot.tables.columns import as_fractions, as_votes
+from zoobot.tables.read_tables import Table, as_ids, as_text, read_pieces
 
 __all__ = ["Rows", "Source", "TableFile", "find_sources"]
 

@@ -27,12 +27,12 @@ from zoobot.data_utils.rendered_images import (
     galaxy_images,
 )
 from zoobot.data_utils.repeated_ids import IdHashes, Repeats
-from zoobot.data_utils.table_writers import csv_writer, parquet_writer
-from zoobot.data_utils.tables import most_common
 from zoobot.logs import track
 from zoobot.schemas import Schema, get_schema
 from zoobot.settings.catalog import PrepareCatalog
 from zoobot.settings.images import RenderFits
+from zoobot.tables.read_tables import most_common
+from zoobot.tables.table_writers import csv_writer, parquet_writer
 
 __all__ = ["prepare_catalog"]
 

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 
-from zoobot.data_utils.parquet_pieces import joined
+from zoobot.tables.parquet_pieces import joined
 
 __all__ = ["cut_by_content", "piece_name"]
 

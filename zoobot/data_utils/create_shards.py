@@ -9,8 +9,8 @@ from typing import Literal
 
 from zoobot.data_utils.shard_catalogs import read_galaxies, sampled
 from zoobot.data_utils.shard_config import ShardConfig
-from zoobot.data_utils.tables import column_names
 from zoobot.schemas import get_schema
+from zoobot.tables.read_tables import column_names
 
 __all__ = ["ShardConfig", "create_shards"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.tables import as_ids, as_text, read_table
+from zoobot.tables.read_tables import as_ids, as_text, read_table
 
 __all__ = ["FileNames"]
 

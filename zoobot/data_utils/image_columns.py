@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pyarrow as pa
 
-from zoobot.data_utils.columns import as_numbers
+from zoobot.tables.columns import as_numbers
 
 __all__ = ["FILE_LOC", "ImageColumns", "as_sky", "find_image_columns"]
 

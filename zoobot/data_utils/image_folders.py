@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoobot.data_utils.survey_rows import Rows, good_rows
-from zoobot.data_utils.tables import id_reasons
+from zoobot.tables.read_tables import id_reasons
 
 __all__ = ["Folder", "find_images"]
 

@@ -14,10 +14,10 @@ import pandas as pd
 
 from zoobot.data_utils.image_statistics import STATISTICS, image_statistics
 from zoobot.data_utils.images import load_image
-from zoobot.data_utils.tables import as_ids, as_text, read_table
 from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.settings.evaluation import MeasureImages
+from zoobot.tables.read_tables import as_ids, as_text, read_table
 
 __all__ = ["measure_images"]
 

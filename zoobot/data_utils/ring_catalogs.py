@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.parquet_pieces import read_batches
 from zoobot.data_utils.repeated_ids import IdHashes, Repeats
 from zoobot.data_utils.ring_labels import columns_of, read_labelled
 from zoobot.data_utils.splits import part_of
-from zoobot.data_utils.table_writers import csv_writer
-from zoobot.data_utils.tables import most_common
 from zoobot.settings.rings import PrepareRingCatalog
+from zoobot.tables.parquet_pieces import read_batches
+from zoobot.tables.read_tables import most_common
+from zoobot.tables.table_writers import csv_writer
 
 __all__ = ["prepare_ring_catalog"]
 

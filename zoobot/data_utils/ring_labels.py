@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.columns import as_fractions
-from zoobot.data_utils.tables import Table, as_ids, as_text, read_pieces
 from zoobot.data_utils.tasks import label_columns, parse_labels
 from zoobot.settings.rings import PrepareRingCatalog
+from zoobot.tables.columns import as_fractions
+from zoobot.tables.read_tables import Table, as_ids, as_text, read_pieces
 
 __all__ = ["columns_of", "read_labelled"]
 

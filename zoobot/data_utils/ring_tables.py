@@ -12,10 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from zoobot.data_utils.fits_tables import write_fits_from_parquet
-from zoobot.data_utils.parquet_pieces import read_batches
-from zoobot.data_utils.table_notes import ID_NOTE, ColumnNote, TableNotes, with_notes
-from zoobot.data_utils.table_writers import csv_writer, parquet_writer
+from zoobot.tables.fits_tables import write_fits_from_parquet
+from zoobot.tables.parquet_pieces import read_batches
+from zoobot.tables.table_notes import ID_NOTE, ColumnNote, TableNotes, with_notes
+from zoobot.tables.table_writers import csv_writer, parquet_writer
 
 __all__ = ["summarise_rings"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.columns import as_votes
 from zoobot.data_utils.splits import uniform_of
-from zoobot.data_utils.tables import as_ids, as_text, read_table
+from zoobot.tables.columns import as_votes
+from zoobot.tables.read_tables import as_ids, as_text, read_table
 
 __all__ = [
     "PARTS",
@@ -42,7 +42,7 @@ def read_galaxies(path: str | Path, *, columns: Sequence[str]) -> pd.DataFrame:
     Parameters
     ----------
     path : path
-        Table, as `zoobot.data_utils.tables.read_table` reads it; a relative file_loc
+        Table, as `zoobot.tables.read_tables.read_table` reads it; a relative file_loc
         lies below its folder.
     columns : sequence of str
         Labels; those of whole numbers from 0 are read as such, others as floats.

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zoobot.data_utils.content_cuts import cut_by_content, piece_name
-from zoobot.data_utils.parquet_pieces import n_rows, read_batches, write_table
 from zoobot.files import written_whole
 from zoobot.logs import track
 from zoobot.settings.catalog import ChunkCatalog, SplitCatalog
+from zoobot.tables.parquet_pieces import n_rows, read_batches, write_table
 
 __all__ = [
     "ORDER",

@@ -9,9 +9,9 @@ from pathlib import Path
 from zoobot.data_utils.file_names import FileNames
 from zoobot.data_utils.image_columns import FILE_LOC, ImageColumns, find_image_columns
 from zoobot.data_utils.presets import Preset, fitting_presets, get_preset
-from zoobot.data_utils.tables import column_names, read_pieces
 from zoobot.schemas import Schema
 from zoobot.settings.catalog import PrepareCatalog, known_image_columns
+from zoobot.tables.read_tables import column_names, read_pieces
 
 __all__ = ["Layout", "Layouts"]
 

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoobot.data_utils.columns import as_flags, as_fractions, as_votes, is_text, plain
 from zoobot.dirichlet_multinomial import fit_constant_concentrations, sum_by_question
 from zoobot.schemas import Schema, get_schema
 from zoobot.settings.rings import TaskKind
+from zoobot.tables.columns import as_flags, as_fractions, as_votes, is_text, plain
 
 __all__ = ["Task", "label_columns", "parse_labels", "targets_of", "task_of"]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from zoobot.data_utils.columns import as_votes
-from zoobot.data_utils.tables import as_ids, read_pieces, read_table
 from zoobot.schemas import Schema
+from zoobot.tables.columns import as_votes
+from zoobot.tables.read_tables import as_ids, read_pieces, read_table
 
 __all__ = ["read_ids", "read_statistics", "read_votes", "statistics_names"]
 

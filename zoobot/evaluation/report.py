@@ -17,9 +17,9 @@ import pandas as pd
 from PIL import Image
 
 from zoobot.data_utils.images import load_image
-from zoobot.data_utils.parquet_pieces import n_rows, opened
 from zoobot.evaluation.report_template import HEADLINE, PAGE
 from zoobot.files import written_whole
+from zoobot.tables.parquet_pieces import n_rows, opened
 
 __all__ = ["ReportInputs", "write_report"]
 

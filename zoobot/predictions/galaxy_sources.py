@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from zoobot.data_utils.tables import as_ids, as_text, read_table
+from zoobot.tables.read_tables import as_ids, as_text, read_table
 
 __all__ = ["SUFFIXES", "galaxies_in_folder", "galaxies_in_tables"]
 

@@ -11,8 +11,6 @@ import pyarrow as pa
 
 from zoobot.data_utils import hdf5
 from zoobot.data_utils.hdf5 import GalaxyRows
-from zoobot.data_utils.table_notes import TableNotes, with_notes
-from zoobot.data_utils.table_writers import parquet_writer
 from zoobot.files import written_whole
 from zoobot.predictions.dropout_passes import attributes_of
 from zoobot.predictions.ensembles import Ensemble, Predicted
@@ -21,6 +19,8 @@ from zoobot.predictions.vote_fraction_notes import about_predictions, advanced_n
 from zoobot.predictions.vote_fraction_tables import advanced_table
 from zoobot.settings.predictions import SummarisePredictions
 from zoobot.settings.programs import MakePredictions
+from zoobot.tables.table_notes import TableNotes, with_notes
+from zoobot.tables.table_writers import parquet_writer
 
 __all__ = ["check_save_loc", "write_predictions", "write_rejected"]
 

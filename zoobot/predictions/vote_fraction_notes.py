@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from zoobot.data_utils.hdf5 import GalaxyRows
-from zoobot.data_utils.table_notes import ID_NOTE, ColumnNote, TableNotes
 from zoobot.predictions.stored_predictions import schema_of
 from zoobot.schemas import Answer, Question, Schema
 from zoobot.settings.predictions import SummarisePredictions
+from zoobot.tables.table_notes import ID_NOTE, ColumnNote, TableNotes
 
 __all__ = ["about_predictions", "advanced_notes", "friendly_notes"]
 

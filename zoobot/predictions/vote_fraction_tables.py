@@ -17,16 +17,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
-from zoobot.data_utils.fits_tables import write_fits_from_parquet
 from zoobot.data_utils.hdf5 import GalaxyRows
-from zoobot.data_utils.table_notes import TableNotes, with_notes
-from zoobot.data_utils.table_writers import parquet_writer
 from zoobot.files import written_whole
 from zoobot.predictions import vote_fraction_notes, vote_fractions
 from zoobot.predictions.stored_predictions import read_each, schema_of
 from zoobot.predictions.uncertainty import vote_entropies
 from zoobot.schemas import Schema
 from zoobot.settings.predictions import SummarisePredictions
+from zoobot.tables.fits_tables import write_fits_from_parquet
+from zoobot.tables.table_notes import TableNotes, with_notes
+from zoobot.tables.table_writers import parquet_writer
 
 __all__ = ["TableFiles", "advanced_table", "friendly_table", "summarise"]
 

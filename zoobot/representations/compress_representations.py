@@ -11,16 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from zoobot.data_utils import hdf5
-from zoobot.data_utils.fits_tables import write_fits_from_parquet
-from zoobot.data_utils.parquet_pieces import cut, read_batches
-from zoobot.data_utils.table_notes import (
-    ID_NOTE,
-    ColumnNote,
-    TableNotes,
-    notes_of,
-    with_notes,
-)
-from zoobot.data_utils.table_writers import arrow_writer
 from zoobot.logs import track
 from zoobot.representations.pca import FittedPca, load_pca, project
 from zoobot.representations.stored_representations import (
@@ -30,6 +20,16 @@ from zoobot.representations.stored_representations import (
     pieces,
 )
 from zoobot.settings.representations import CompressRepresentations
+from zoobot.tables.fits_tables import write_fits_from_parquet
+from zoobot.tables.parquet_pieces import cut, read_batches
+from zoobot.tables.table_notes import (
+    ID_NOTE,
+    ColumnNote,
+    TableNotes,
+    notes_of,
+    with_notes,
+)
+from zoobot.tables.table_writers import arrow_writer
 
 __all__ = [
     "FittedPca",

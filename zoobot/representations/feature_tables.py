@@ -11,8 +11,6 @@ import numpy as np
 import pyarrow as pa
 
 from zoobot.data_utils import hdf5
-from zoobot.data_utils.table_notes import ID_NOTE, ColumnNote, TableNotes, with_notes
-from zoobot.data_utils.table_writers import arrow_writer
 from zoobot.logs import track
 from zoobot.representations.stored_representations import (
     DATASET,
@@ -20,6 +18,8 @@ from zoobot.representations.stored_representations import (
     describe_all,
     pieces,
 )
+from zoobot.tables.table_notes import ID_NOTE, ColumnNote, TableNotes, with_notes
+from zoobot.tables.table_writers import arrow_writer
 
 __all__ = ["tabulate_representations"]
 

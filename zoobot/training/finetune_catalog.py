@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from zoobot.data_utils.ring_labels import columns_of, read_labelled
-from zoobot.data_utils.table_writers import csv_writer
-from zoobot.data_utils.tables import first_rows, most_common
 from zoobot.settings.finetuning import Finetune
 from zoobot.settings.rings import PrepareRingCatalog, TaskKind
+from zoobot.tables.read_tables import first_rows, most_common
+from zoobot.tables.table_writers import csv_writer
 from zoobot.training.finetuned import Finetuned
 from zoobot.training.finetuning import finetune
 

@@ -41,7 +41,7 @@ def central_views_of(
     Returns
     -------
     tf.data.Dataset
-        (views, *targets): (batch, input_size, input_size, channels) float32, and
+        Views and targets: (batch, input_size, input_size, channels) float32, and
         (batch, ...) each.
     """
     images = central_views(paths, card=card, batch_size=batch_size)
@@ -73,7 +73,7 @@ def random_views(
     Returns
     -------
     tf.data.Dataset
-        (views, *targets): (batch, input_size, input_size, channels) float32, and
+        Views and targets: (batch, input_size, input_size, channels) float32, and
         (batch, ...) each.
     """
     config = preprocessing_of(card)

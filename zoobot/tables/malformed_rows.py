@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from zoobot.data_utils.csv_text import NOT_UTF8
+from zoobot.tables.csv_text import NOT_UTF8
 
 __all__ = ["MalformedRows"]
 

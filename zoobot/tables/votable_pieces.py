@@ -14,8 +14,8 @@ from xml.parsers import expat
 import numpy as np
 from astropy.io import votable
 
-from zoobot.data_utils.array_pieces import named_errors, rows_of_arrays
-from zoobot.data_utils.table_pieces import Table, check_columns
+from zoobot.tables.array_pieces import named_errors, rows_of_arrays
+from zoobot.tables.table_pieces import Table, check_columns
 
 __all__ = ["votable_names", "votable_pieces"]
 

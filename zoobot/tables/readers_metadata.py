@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from astropy.table import Column, Table, meta
 from astropy.units import Unit
 
-from zoobot.data_utils.columns import is_text
-from zoobot.data_utils.table_notes import TableNotes, notes_of
+from zoobot.tables.columns import is_text
+from zoobot.tables.table_notes import TableNotes, notes_of
 
 __all__ = ["TextWidths", "readers_metadata"]
 

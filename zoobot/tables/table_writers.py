@@ -12,9 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from zoobot.data_utils.readers_metadata import TextWidths, readers_metadata
-from zoobot.data_utils.table_notes import has_notes
 from zoobot.files import written_whole
+from zoobot.tables.readers_metadata import TextWidths, readers_metadata
+from zoobot.tables.table_notes import has_notes
 
 __all__ = ["arrow_writer", "csv_writer", "parquet_writer"]
 

@@ -1,8 +1,8 @@
 """What a table and its columns hold, in words and units, kept in the table's own file.
 
 The notes stand in the schema of a parquet file. From there they go into what other
-programs read: `zoobot.data_utils.readers_metadata` for parquet,
-`zoobot.data_utils.fits_tables` for FITS.
+programs read: `zoobot.tables.readers_metadata` for parquet,
+`zoobot.tables.fits_tables` for FITS.
 """
 
 from __future__ import annotations

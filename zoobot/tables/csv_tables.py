@@ -8,15 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
-from zoobot.data_utils.csv_text import (
+from zoobot.tables.csv_text import (
     BYTES_IN_ROW,
     CsvText,
     examine_csv,
     opened_as_utf8,
 )
-from zoobot.data_utils.malformed_rows import MalformedRows
-from zoobot.data_utils.parquet_pieces import cut
-from zoobot.data_utils.table_pieces import Table, check_columns
+from zoobot.tables.malformed_rows import MalformedRows
+from zoobot.tables.parquet_pieces import cut
+from zoobot.tables.table_pieces import Table, check_columns
 
 __all__ = ["csv_pieces"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from astropy.io import fits, votable
 
-from zoobot.data_utils.table_notes import ColumnNote, TableNotes, notes_of
+from zoobot.tables.table_notes import ColumnNote, TableNotes, notes_of
 
 __all__ = ["notes_in_file"]
 

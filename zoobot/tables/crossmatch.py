@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from zoobot.data_utils.columns import as_numbers
-from zoobot.data_utils.matches import Matches, match_by_id, match_by_position
-from zoobot.data_utils.table_joins import Join, table_writer
-from zoobot.data_utils.table_notes import notes_of
-from zoobot.data_utils.tables import as_text, read_table
-from zoobot.data_utils.typed_tables import TypedTable, open_table
+from zoobot.tables.columns import as_numbers
+from zoobot.tables.matches import Matches, match_by_id, match_by_position
+from zoobot.tables.read_tables import as_text, read_table
+from zoobot.tables.table_joins import Join, table_writer
+from zoobot.tables.table_notes import notes_of
+from zoobot.tables.typed_tables import TypedTable, open_table
 
 __all__ = ["Source", "cross_match"]
 

@@ -11,8 +11,8 @@ from typing import TypeAlias
 import numpy as np
 from astropy.io import fits
 
-from zoobot.data_utils.array_pieces import named_errors, rows_of_arrays
-from zoobot.data_utils.table_pieces import Table, check_columns
+from zoobot.tables.array_pieces import named_errors, rows_of_arrays
+from zoobot.tables.table_pieces import Table, check_columns
 
 __all__ = ["fits_names", "fits_pieces"]
 

@@ -18,11 +18,11 @@ from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Column, Table
 
-from zoobot.data_utils.columns import is_text
-from zoobot.data_utils.parquet_pieces import opened
-from zoobot.data_utils.table_notes import notes_of
 from zoobot.files import written_whole
 from zoobot.logs import track
+from zoobot.tables.columns import is_text
+from zoobot.tables.parquet_pieces import opened
+from zoobot.tables.table_notes import notes_of
 
 __all__ = ["write_fits_from_parquet"]
 

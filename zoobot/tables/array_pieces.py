@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoobot.data_utils.csv_text import NOT_UTF8
-from zoobot.data_utils.table_pieces import Table
+from zoobot.tables.csv_text import NOT_UTF8
+from zoobot.tables.table_pieces import Table
 
 __all__ = ["named_errors", "rows_of_arrays"]
 

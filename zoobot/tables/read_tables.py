@@ -21,13 +21,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from zoobot.data_utils.columns import is_text, plain
-from zoobot.data_utils.csv_tables import csv_pieces
-from zoobot.data_utils.csv_text import BYTES_IN_ROW, csv_names
-from zoobot.data_utils.fits_pieces import fits_names, fits_pieces
-from zoobot.data_utils.parquet_pieces import read_batches
-from zoobot.data_utils.table_pieces import Table, check_columns
-from zoobot.data_utils.votable_pieces import votable_names, votable_pieces
+from zoobot.tables.columns import is_text, plain
+from zoobot.tables.csv_tables import csv_pieces
+from zoobot.tables.csv_text import BYTES_IN_ROW, csv_names
+from zoobot.tables.fits_pieces import fits_names, fits_pieces
+from zoobot.tables.parquet_pieces import read_batches
+from zoobot.tables.table_pieces import Table, check_columns
+from zoobot.tables.votable_pieces import votable_names, votable_pieces
 
 __all__ = [
     "Table",

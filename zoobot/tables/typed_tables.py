@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zoobot.data_utils.columns import is_text, plain
-from zoobot.data_utils.notes_in_files import notes_in_file
-from zoobot.data_utils.table_notes import ColumnNote, TableNotes, with_notes
-from zoobot.data_utils.tables import column_names, read_pieces
+from zoobot.tables.columns import is_text, plain
+from zoobot.tables.notes_in_files import notes_in_file
+from zoobot.tables.read_tables import column_names, read_pieces
+from zoobot.tables.table_notes import ColumnNote, TableNotes, with_notes
 
 __all__ = ["TypedTable", "open_table"]
 
@@ -77,7 +77,7 @@ def open_table(
     Parameters
     ----------
     path : str or Path
-        What `zoobot.data_utils.tables.read_table` reads. A csv file is read once for
+        What `zoobot.tables.read_tables.read_table` reads. A csv file is read once for
         the types of its columns.
     columns : sequence of str, optional
         Some of its columns; otherwise all.

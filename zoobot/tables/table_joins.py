@@ -15,18 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from zoobot.data_utils.columns import is_text
-from zoobot.data_utils.fits_tables import write_fits_from_parquet
-from zoobot.data_utils.matches import Matches
-from zoobot.data_utils.table_notes import (
+from zoobot.files import written_whole
+from zoobot.tables.columns import is_text
+from zoobot.tables.fits_tables import write_fits_from_parquet
+from zoobot.tables.matches import Matches
+from zoobot.tables.table_notes import (
     ColumnNote,
     TableNotes,
     notes_of,
     with_notes,
 )
-from zoobot.data_utils.table_writers import arrow_writer
-from zoobot.data_utils.typed_tables import TypedTable
-from zoobot.files import written_whole
+from zoobot.tables.table_writers import arrow_writer
+from zoobot.tables.typed_tables import TypedTable
 
 __all__ = ["Join", "table_writer"]
 

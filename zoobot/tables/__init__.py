@@ -1,0 +1,1 @@
+"""Tables of any kind: read in pieces, written in pieces, described, matched."""
