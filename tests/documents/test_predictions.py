@@ -203,7 +203,7 @@ def test_none_but_bad_images_is_an_error(tmp_path, checkpoint_dir):
     folder = tmp_path / "images"
     folder.mkdir()
     (folder / "a.png").write_text("no image")
-    message = r"a\.png: file is no PNG or JPEG.*; none of 1 images can be read"
+    message = r"a\.png: file is no PNG, JPEG or FITS.*; none of 1 images can be read"
     with pytest.raises(ValueError, match=message):
         predict(folder, checkpoint_dir, tmp_path / "found.csv")
     assert not (tmp_path / "found.csv").exists()

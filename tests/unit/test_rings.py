@@ -20,7 +20,7 @@ from zoobot.representations.gather import gather
 from zoobot.schemas import get_schema
 from zoobot.settings.representations import ExtractRepresentations
 from zoobot.settings.rings import PrepareRingCatalog
-from zoobot.training import rings
+from zoobot.training import finetuning, rings
 from zoobot.training.train import train_member
 
 
@@ -148,6 +148,25 @@ def test_missing_representations_are_named(survey, tmp_path):
             model_folder=folder / "model",
             ring_folder=tmp_path / "rings",
             settings=networks.finetune_settings(),
+        )
+
+
+def test_too_little_memory_says_what_to_set(survey, tmp_path, monkeypatch):
+    """As the workflow calls it."""
+    table, folder, representations = survey
+    ring_catalog(table).to_csv(tmp_path / "rings.csv", index=False)
+
+    def greedy(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(finetuning, "train_head", greedy)
+    with pytest.raises(ValueError, match=r"finetune_rings.batch_size: found 64, .* 32"):
+        rings.finetune_rings(
+            tmp_path / "rings.csv",
+            representations=representations,
+            model_folder=folder / "model",
+            ring_folder=tmp_path / "rings",
+            settings=networks.finetune_settings(batch_size=64),
         )
 
 
