@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -218,26 +220,40 @@ def test_importing_zoobot_is_cheap():
     assert result.stdout.strip() == "set()"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_help_explains_and_tensorflow_is_loaded_only_where_needed(path: Path):
+def help_of(path: Path) -> str:
+    """What a script prints of itself, and whether TensorFlow was imported for it."""
     program = (
         "import sys, runpy\n"
         "try: runpy.run_module(sys.argv.pop(1), run_name='__main__')\n"
         "except SystemExit as end: assert end.code == 0\n"
         "print('tensorflow' in sys.modules)"
     )
-    result = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", program, f"workflow_scripts.{path.stem}", "--help"],
         cwd=ROOT,
         text=True,
         capture_output=True,
         check=True,
         env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
+    ).stdout
+
+
+@pytest.fixture(scope="module")
+def helps() -> Iterator[dict[Path, Future[str]]]:
+    """Of all scripts, two side by side: most of their time is one import."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {path: pool.submit(help_of, path) for path in SCRIPTS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_help_explains_and_tensorflow_is_loaded_only_where_needed(
+    path: Path, helps: dict[Path, Future[str]]
+):
+    printed = helps[path].result()
     docstring = ast.get_docstring(ast.parse(path.read_text()))
-    assert docstring.splitlines()[0].split()[0] in result.stdout
-    assert result.stdout.split()[-1] == str(path.stem in NEEDS_TENSORFLOW)
+    assert docstring.splitlines()[0].split()[0] in printed
+    assert printed.split()[-1] == str(path.stem in NEEDS_TENSORFLOW)
 
 
 def test_public_arguments_are_named_from_the_third_on():

@@ -8,18 +8,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from zoobot.data_utils.image_files import SUFFIXES
 from zoobot.data_utils.images import load_image
 from zoobot.data_utils.untuned import untuned
 
 __all__ = ["get_image_dataset"]
-
-_FITS = (".fits", ".fit", ".fts")
-_SUFFIXES: dict[str, tuple[str, ...]] = {
-    "png": (".png",),
-    "jpg": (".jpg", ".jpeg"),
-    "jpeg": (".jpg", ".jpeg"),
-    "fits": tuple(f"{one}{zipped}" for one in _FITS for zipped in ("", ".gz", ".fz")),
-}
 
 
 def get_image_dataset(
@@ -95,11 +88,11 @@ def _check_paths(paths: Sequence[str | Path], file_format: str | None) -> None:
         raise ValueError("paths: found none, expected at least one image file")
     if file_format is None:
         return
-    if file_format not in _SUFFIXES:
+    if file_format not in SUFFIXES:
         raise ValueError(
-            f"file_format: found {file_format!r}, expected one of {list(_SUFFIXES)}"
+            f"file_format: found {file_format!r}, expected one of {list(SUFFIXES)}"
         )
-    suffixes = _SUFFIXES[file_format]
+    suffixes = SUFFIXES[file_format]
     others = [p for p in paths if not str(p).lower().endswith(suffixes)]
     if others:
         raise ValueError(

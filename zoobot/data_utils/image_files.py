@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["MIN_SIDE_PX", "BadImageError", "check_file", "is_fits"]
+__all__ = [
+    "MIN_SIDE_PX",
+    "SUFFIXES",
+    "BadImageError",
+    "check_file",
+    "is_fits",
+    "without_suffix",
+]
 
 MIN_SIDE_PX = 8
 """Images with a shorter side show no galaxy: thumbnails of a failed download."""
+
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "png": (".png",),
+    "jpg": (".jpg", ".jpeg"),
+    "jpeg": (".jpg", ".jpeg"),
+    "fits": tuple(
+        f"{one}{packed}"
+        for one in (".fits", ".fit", ".fts")
+        for packed in ("", ".gz", ".fz")
+    ),
+}
+"""What names of image files of each format end with, in small letters."""
 
 _FITS = b"SIMPLE  ="
 _GZIP = b"\x1f\x8b"
@@ -17,6 +37,12 @@ _GZIP = b"\x1f\x8b"
 
 class BadImageError(ValueError):
     """An image cannot be used; the message is the reason alone."""
+
+
+def without_suffix(name: str, suffixes: Iterable[str]) -> str | None:
+    """Give a file's name without its suffix; None if that is none of these, or all."""
+    found = [one for one in suffixes if name.lower().endswith(one)]
+    return name[: -len(max(found, key=len))] or None if found else None
 
 
 def check_file(path: str | Path) -> None:

@@ -14,13 +14,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from zoobot.data_utils.image_files import SUFFIXES, without_suffix
 from zoobot.data_utils.survey_rows import Rows, good_rows
 from zoobot.tables.read_tables import id_reasons
 
 __all__ = ["Folder", "find_images"]
 
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".fits", ".fit", ".fts")
-_PACKED = (".gz", ".fz")  # behind the suffix of a FITS file
+_SUFFIXES = tuple(itertools.chain.from_iterable(SUFFIXES.values()))
 _FILES_AT_A_TIME = 2048
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Folder:
             names = [name.decode(errors="replace") for name in stored]
             # As ids in tables, which spaces around them are not part of.
             ids = pd.Series(
-                [_unpacked(Path(name)).stem.strip(" \t") for name in names],
+                [_stem(name).strip(" \t") for name in names],
                 dtype="str",
             )
             rows = good_rows(ids, [str(folder / name) for name in names], votes={})
@@ -71,7 +71,7 @@ def find_images(folder: Path) -> Folder:
     pieces = [pa.array([], pa.large_binary())]
     for names in _listed(folder):
         n_entries += len(names)
-        found = [one for one in names if _is_image(Path(one))]
+        found = [one for one in names if without_suffix(one, _SUFFIXES)]
         pieces.append(pa.array(map(os.fsencode, found), pa.large_binary()))
     images = pa.chunked_array(pieces).combine_chunks()
     if not len(images):
@@ -84,15 +84,8 @@ def find_images(folder: Path) -> Folder:
     return Folder(folder, images.take(pc.sort_indices(images)))
 
 
-def _is_image(name: Path) -> bool:
-    return _unpacked(name).suffix.lower() in _IMAGE_SUFFIXES
-
-
-def _unpacked(name: Path) -> Path:
-    """The name of a FITS file without what says that it is compressed."""
-    inner = Path(name.stem)
-    is_packed = name.suffix.lower() in _PACKED and inner.suffix.lower().startswith(".f")
-    return inner if is_packed else name
+def _stem(name: str) -> str:
+    return without_suffix(name, _SUFFIXES) or Path(name).stem
 
 
 def _listed(folder: Path) -> Iterator[list[str]]:

@@ -8,19 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from zoobot.data_utils.image_files import SUFFIXES, without_suffix
 from zoobot.tables.read_tables import as_ids, as_text, read_table
 
-__all__ = ["SUFFIXES", "galaxies_in_folder", "galaxies_in_tables"]
+__all__ = ["galaxies_in_folder", "galaxies_in_tables"]
 
 log = logging.getLogger(__name__)
-
-SUFFIXES = {
-    "png": (".png",),
-    "jpg": (".jpg", ".jpeg"),
-    "jpeg": (".jpg", ".jpeg"),
-    "fits": (".fits", ".fit", ".fits.gz", ".fit.gz", ".fits.fz"),
-}
-"""What names of files of each format end with, in small letters."""
 
 
 def galaxies_in_folder(
@@ -33,7 +26,7 @@ def galaxies_in_folder(
     folder : path
         Folder of images, not of folders of them.
     file_formats : sequence of str
-        Formats to look for, as in `SUFFIXES`.
+        Formats to look for: png, jpg or fits.
 
     Returns
     -------
@@ -51,8 +44,8 @@ def galaxies_in_folder(
     if not folder.is_dir():
         raise ValueError(f"{folder}: expected a folder of images, found none")
     entries = sorted(folder.iterdir())
-    named = [(_stem(path.name, suffixes), path) for path in entries]
-    found = [(stem, str(path)) for stem, path in named if stem is not None]
+    named = [(without_suffix(path.name, suffixes), path) for path in entries]
+    found = [(stem, str(path)) for stem, path in named if stem and stem[0] != "."]
     if not found:
         n_folders = sum(path.is_dir() for path in entries)
         raise ValueError(
@@ -116,14 +109,6 @@ def _suffixes(file_formats: Sequence[str]) -> list[str]:
             f"of {', '.join(SUFFIXES)}"
         )
     return list(dict.fromkeys(end for name in formats for end in SUFFIXES[name]))
-
-
-def _stem(name: str, suffixes: Sequence[str]) -> str | None:
-    """A name without its suffix; None if it has none of these."""
-    for suffix in sorted(suffixes, key=len, reverse=True):
-        if name.lower().endswith(suffix) and not name.startswith("."):
-            return name[: -len(suffix)]
-    return None
 
 
 def _unique(galaxies: pd.DataFrame, *, where: str) -> pd.DataFrame:
