@@ -6,7 +6,7 @@ As: finetune_advanced.py --catalog example_ring_catalog_advanced.parquet
 
 from pathlib import Path
 
-from zoobot import command_line
+from zoobot import command_line, program_options
 from zoobot.settings.finetuning import TWO_STAGES
 from zoobot.training import finetune_catalog
 
@@ -23,13 +23,6 @@ def main(argv: list[str] | None = None) -> None:
         help="csv or parquet table with ids, paths of images, and the fractions of "
         "volunteers: rare-features_ring_fraction, disk-edge-on_no_fraction, "
         "smooth-or-featured_featured-or-disk_fraction",
-    )
-    add(
-        "--model",
-        type=Path,
-        required=True,
-        metavar="FOLDER",
-        help="trained model, as results/models/demo/0",
     )
     add(
         "--save-dir",
@@ -52,33 +45,11 @@ def main(argv: list[str] | None = None) -> None:
             metavar="SHARE",
             help=f"{text} (default: {default})",
         )
-    add(
-        "--image-folder",
-        type=Path,
-        metavar="FOLDER",
-        help="where relative paths of images start (default: the table's folder)",
-    )
-    add("--id-column", default="id_str", help="column of ids (default: id_str)")
-    add("--file-column", default="file_loc", help="of paths (default: file_loc)")
-    add(
-        "--test",
-        type=float,
-        default=0.2,
-        metavar="SHARE",
-        help="share of the galaxies that is held out for metrics (default: 0.2)",
-    )
-    add(
-        "--val",
-        type=float,
-        default=0.1,
-        metavar="SHARE",
-        help="share of the galaxies that chooses the best epoch (default: 0.1)",
-    )
-    add("--split-seed", type=int, default=42, help="of the split (default: 42)")
+    program_options.add_labelled_table(parser)
     command_line.add_settings(parser, TWO_STAGES)
     args = command_line.parse(parser, argv)
     finetune_catalog.finetune_rings_by_cuts(
-        args.catalog,
+        program_options.described(finetune_catalog.LabelledTable, args),
         model_folder=args.model,
         save_dir=args.save_dir,
         settings=args.settings,
@@ -86,12 +57,6 @@ def main(argv: list[str] | None = None) -> None:
         ring_fraction_max=args.ring_fraction_max,
         featured_fraction_min=args.featured_fraction_min,
         face_on_fraction_min=args.face_on_fraction_min,
-        image_folder=args.image_folder,
-        id_column=args.id_column,
-        file_column=args.file_column,
-        val=args.val,
-        test=args.test,
-        split_seed=args.split_seed,
     )
 
 

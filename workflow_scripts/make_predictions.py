@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from zoobot import command_line
+from zoobot import command_line, program_options
 from zoobot.predictions import make_predictions
 from zoobot.settings.programs import MakePredictions
 
@@ -11,30 +11,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the command line and call the library."""
     parser = command_line.parser(__doc__, MakePredictions)
     add = parser.add_argument
-    where = parser.add_argument_group("galaxies, one of these")
-    where.add_argument("--images", type=Path, help="folder of images")
-    where.add_argument(
-        "--catalog",
-        type=Path,
-        nargs="+",
-        default=[],
-        help="tables with id_str and file_loc",
-    )
-    where.add_argument(
-        "--shards", type=Path, nargs="+", default=[], help="TFRecords of galaxies"
-    )
-    add(
-        "--file-format",
-        nargs="+",
-        default=["png", "jpg", "fits"],
-        help="which files of the folder: png, jpg, fits (default: all)",
-    )
-    add(
-        "--model",
-        type=Path,
-        required=True,
-        help="model folder, or a folder with those of an ensemble in 0, 1, ...",
-    )
+    program_options.add_galaxies(parser, with_shards=True)
     add(
         "--save-loc",
         type=Path,
@@ -53,15 +30,10 @@ def main(argv: list[str] | None = None) -> None:
         default=0.9,
         help="probability that the interval of a vote fraction holds (default: 0.9)",
     )
-    add("--threads", type=int, help="threads to compute with (default: all cores)")
+    program_options.add_threads(parser)
     args = command_line.parse(parser, argv)
     make_predictions.make_predictions(
-        make_predictions.Galaxies(
-            images=args.images,
-            file_formats=args.file_format,
-            catalogs=args.catalog,
-            shards=args.shards,
-        ),
+        program_options.described(make_predictions.Galaxies, args),
         model=args.model,
         settings=args.settings,
         save_loc=args.save_loc,

@@ -38,6 +38,7 @@ LAYERS = [
     {"predictions"},
     {"evaluation"},
     {"training"},  # which measures what it has finetuned
+    {"program_options"},
 ]
 MAY_IMPORT_TENSORFLOW = {
     "data_utils/image_datasets.py",
@@ -157,7 +158,7 @@ def test_a_script_is_an_adapter(path: Path):
         and node.module.startswith("zoobot")
         and not node.module.startswith("zoobot.settings")
         for alias in node.names
-    } - {"command_line"}
+    } - {"command_line", "program_options"}
     assert len(modules) == 1
     calls = [
         node.func.attr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -15,32 +16,45 @@ from zoobot.tables.table_writers import csv_writer
 from zoobot.training.finetuned import Finetuned
 from zoobot.training.finetuning import finetune
 
-__all__ = ["finetune_catalog", "finetune_rings_by_cuts"]
+__all__ = ["LabelledTable", "finetune_catalog", "finetune_rings_by_cuts"]
 
 log = logging.getLogger(__name__)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LabelledTable:
+    """A table to learn from, and how it is split."""
+
+    catalog: str | Path
+    """Table with ids, paths of images and labels, csv or parquet."""
+    image_folder: str | Path | None = None
+    """Where relative paths of images start; else the table's folder."""
+    id_column: str = "id_str"
+    """Column of the ids."""
+    file_column: str = "file_loc"
+    """Column of the images' paths."""
+    val: float = 0.1
+    """Share of the galaxies that chooses the best epoch."""
+    test: float = 0.2
+    """Share that is held out for metrics."""
+    split_seed: int = 42
+    """Seed of the split."""
+
+
 def finetune_catalog(
-    catalog: str | Path,
+    table: LabelledTable,
     *,
     label: str,
     task: TaskKind,
     model_folder: str | Path,
     save_dir: str | Path,
     settings: Finetune,
-    image_folder: str | Path | None = None,
-    id_column: str = "id_str",
-    file_column: str = "file_loc",
-    val: float = 0.1,
-    test: float = 0.2,
-    split_seed: int = 42,
 ) -> Finetuned:
     """Finetune on a table with a column of labels.
 
     Parameters
     ----------
-    catalog : path
-        Table with ids, paths of images and labels, csv or parquet.
+    table : LabelledTable
     label, task : str
         As in `zoobot.training.finetuning.finetune`.
     model_folder : path
@@ -49,33 +63,24 @@ def finetune_catalog(
         Folder to write, as `zoobot.training.finetuned.Finetuned.save` does, and
         ``rejected.csv``, rows that are left out, each with its reason.
     settings : Finetune
-    image_folder : path, optional
-        Where relative paths of images start; else the table's folder.
-    id_column, file_column : str
-        Columns of the ids and of the images' paths.
-    val, test, split_seed
-        As in `zoobot.training.finetuning.finetune`.
 
     Raises
     ------
     ValueError
         If the table or a column is missing, or too few galaxies are left.
     """
-    own = _ring_settings(catalog, kind="own", label=label, task=task)
+    own = _ring_settings(table, kind="own", label=label, task=task)
     return _finetune_table(
-        catalog,
+        table,
         labels=own,
         model_folder=model_folder,
         save_dir=save_dir,
         settings=settings,
-        image_folder=image_folder,
-        columns=(id_column, file_column),
-        split=(val, test, split_seed),
     )
 
 
 def finetune_rings_by_cuts(
-    catalog: str | Path,
+    table: LabelledTable,
     *,
     model_folder: str | Path,
     save_dir: str | Path,
@@ -84,20 +89,13 @@ def finetune_rings_by_cuts(
     ring_fraction_max: float = 0.05,
     featured_fraction_min: float = 0.25,
     face_on_fraction_min: float = 0.75,
-    image_folder: str | Path | None = None,
-    id_column: str = "id_str",
-    file_column: str = "file_loc",
-    val: float = 0.1,
-    test: float = 0.2,
-    split_seed: int = 42,
 ) -> Finetuned:
     """Finetune to find rings, of which volunteers' fractions tell.
 
     Parameters
     ----------
-    catalog : path
-        Table with ids, paths of images, and the fractions of the advanced catalogue of
-        rings, csv or parquet.
+    table : LabelledTable
+        With the fractions of the advanced catalogue of rings.
     model_folder, save_dir, settings
         As in `finetune_catalog`.
     ring_fraction_min, ring_fraction_max : float
@@ -105,8 +103,6 @@ def finetune_rings_by_cuts(
         out.
     featured_fraction_min, face_on_fraction_min : float
         Only galaxies with larger fractions of featured-or-disk, and not edge-on.
-    image_folder, id_column, file_column, val, test, split_seed
-        As in `finetune_catalog`.
 
     Raises
     ------
@@ -118,7 +114,7 @@ def finetune_rings_by_cuts(
     Walmsley et al. 2022, arXiv 2110.12735, section 4.2: the cuts.
     """
     cuts = _ring_settings(
-        catalog,
+        table,
         kind="advanced",
         ring_fraction_min=ring_fraction_min,
         ring_fraction_max=ring_fraction_max,
@@ -126,18 +122,15 @@ def finetune_rings_by_cuts(
         face_on_fraction_min=face_on_fraction_min,
     )
     return _finetune_table(
-        catalog,
+        table,
         labels=cuts,
         model_folder=model_folder,
         save_dir=save_dir,
         settings=settings,
-        image_folder=image_folder,
-        columns=(id_column, file_column),
-        split=(val, test, split_seed),
     )
 
 
-def _ring_settings(catalog: str | Path, **given: object) -> PrepareRingCatalog:
+def _ring_settings(table: LabelledTable, **given: object) -> PrepareRingCatalog:
     unused = {
         "ring_fraction_min": 0.0,
         "ring_fraction_max": 0.0,
@@ -148,53 +141,56 @@ def _ring_settings(catalog: str | Path, **given: object) -> PrepareRingCatalog:
         "task": "binary",
     }
     return PrepareRingCatalog.model_validate(
-        {"catalogs": [str(catalog)]} | unused | given
+        {"catalogs": [str(table.catalog)]} | unused | given
     )
 
 
 def _finetune_table(
-    catalog: str | Path,
+    table: LabelledTable,
     *,
     labels: PrepareRingCatalog,
     model_folder: str | Path,
     save_dir: str | Path,
     settings: Finetune,
-    image_folder: str | Path | None,
-    columns: tuple[str, str],
-    split: tuple[float, float, int],
 ) -> Finetuned:
-    id_column, file_column = columns
+    finetuned = finetune(
+        _rows_to_learn(table, labels=labels, rejected=Path(save_dir, "rejected.csv")),
+        label=labels.label,
+        task=labels.task,
+        model_folder=model_folder,
+        settings=settings,
+        val=table.val,
+        test=table.test,
+        split_seed=table.split_seed,
+    )
+    finetuned.save(save_dir)
+    log.info("wrote %s", save_dir)
+    return finetuned
+
+
+def _rows_to_learn(
+    table: LabelledTable, *, labels: PrepareRingCatalog, rejected: Path
+) -> pd.DataFrame:
+    """Rows with a label and an image; the others are listed in a file."""
+    catalog, id_column = table.catalog, table.id_column
     pieces = read_labelled(
-        catalog, settings=labels, id_column=id_column, file_column=file_column
+        catalog, settings=labels, id_column=id_column, file_column=table.file_column
     )
     rows = pd.concat(list(pieces), ignore_index=True)
-    _reject_images(rows, Path(image_folder or Path(catalog).parent))
+    _reject_images(rows, Path(table.image_folder or Path(catalog).parent))
     is_again = (first_rows(rows["id_str"]) != rows.index) & (rows["reason"] == "")
     rows.loc[is_again, "reason"] = f"{id_column}: stands already in an earlier row"
     rows.loc[is_again, "rejected_as"] = f"{id_column} repeats"
     is_good = rows["reason"] == ""
-    with csv_writer(Path(save_dir, "rejected.csv"), columns=["id_str", "reason"]) as w:
-        w(rows[~is_good])
+    with csv_writer(rejected, columns=["id_str", "reason"]) as write:
+        write(rows[~is_good])
     log.info("read %d rows of %s, %d rejected", len(rows), catalog, sum(~is_good))
     kinds = most_common(rows["rejected_as"][~is_good])
     if not is_good.any():
         raise ValueError(f"{catalog}: found no row to learn from ({kinds})")
     if kinds:
-        log.warning("rejected: %s; see %s/rejected.csv", kinds, save_dir)
-    val, test, split_seed = split
-    finetuned = finetune(
-        rows.loc[is_good, ["id_str", "file_loc", *columns_of(labels)]],
-        label=labels.label,
-        task=labels.task,
-        model_folder=model_folder,
-        settings=settings,
-        val=val,
-        test=test,
-        split_seed=split_seed,
-    )
-    finetuned.save(save_dir)
-    log.info("wrote %s", save_dir)
-    return finetuned
+        log.warning("rejected: %s; see %s", kinds, rejected)
+    return rows.loc[is_good, ["id_str", "file_loc", *columns_of(labels)]]
 
 
 def _reject_images(rows: pd.DataFrame, folder: Path) -> None:
