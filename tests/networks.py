@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from tests import galaxies
+from zoobot.estimators import define_model
+from zoobot.estimators.model_card import Head, ModelCard, save_card, save_head
+from zoobot.schemas import get_schema
 from zoobot.settings.finetuning import Finetune
 from zoobot.settings.training import Train
 
@@ -16,8 +20,10 @@ __all__ = [
     "SMALL",
     "drawn_images",
     "finetune_settings",
+    "model_card",
     "small_efficientnet",
     "train_settings",
+    "write_model",
 ]
 
 SMALL = "EfficientNetSmall"
@@ -109,3 +115,40 @@ def finetune_settings(**changes: object) -> Finetune:
         "seed": 42,
     }
     return Finetune(**settings | changes)
+
+
+def model_card(**changes: object) -> ModelCard:
+    """Tell of a small model for 32 px images, with some changes."""
+    values = {
+        "schema": get_schema("gz_decals"),
+        "architecture": SMALL,
+        "image_size_px": 32,
+        "crop_size_px": 32,
+        "input_size_px": 32,
+        "shift_max_px": 0.0,
+        "greyscale": True,
+        "channels": 1,
+        "n_features": N_FEATURES,
+        "dropout_rate": 0.2,
+        "concentration_min": 0.02,
+        "concentration_max": 100.02,
+        "seed": 0,
+        "member": 0,
+        "n_train": 24,
+        "best_epoch": 1,
+        "val_loss": 1.0,
+        "weights_digest": "",
+        "versions": {},
+    }
+    return ModelCard(**values | changes)
+
+
+def write_model(
+    folder: Path, *, encoder: keras.Model, head: Head, **changes: object
+) -> Path:
+    """Write a model folder, its card as `model_card` makes it."""
+    digest = define_model.weights_digest(encoder, head)
+    define_model.save_encoder(folder, encoder)
+    save_head(folder, head)
+    save_card(folder, model_card(weights_digest=digest, **changes))
+    return folder

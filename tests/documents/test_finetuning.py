@@ -21,7 +21,7 @@ from workflow_scripts import finetune_advanced, finetune_minimal
 from zoobot.dirichlet_multinomial import log_likelihood
 from zoobot.estimators import define_model, model_card
 from zoobot.representations.extract import extract_representations
-from zoobot.schemas import Schema, get_schema
+from zoobot.schemas import Schema
 from zoobot.settings.finetuning import USUAL, Finetune
 from zoobot.settings.representations import ExtractRepresentations
 from zoobot.training import finetuning
@@ -53,31 +53,9 @@ def model_folder(small_network: None, tmp_path_factory: pytest.TempPathFactory) 
         kernel=rng.normal(size=(N, 34)).astype(np.float32),
         bias=np.zeros(34, np.float32),
     )
-    card = model_card.ModelCard(
-        schema=get_schema("gz_decals"),
-        architecture=networks.SMALL,
-        image_size_px=32,
-        crop_size_px=32,
-        input_size_px=32,
-        shift_max_px=0.0,
-        greyscale=True,
-        channels=1,
-        n_features=N,
-        dropout_rate=0.2,
-        concentration_min=0.02,
-        concentration_max=100.02,
-        seed=0,
-        member=0,
-        n_train=24,
-        best_epoch=1,
-        val_loss=1.0,
-        weights_digest=define_model.weights_digest(encoder, head),
-        versions=library_versions("keras"),
+    return networks.write_model(
+        folder, encoder=encoder, head=head, versions=library_versions("keras")
     )
-    define_model.save_encoder(folder, encoder)
-    model_card.save_head(folder, head)
-    model_card.save_card(folder, card)
-    return folder
 
 
 def table_of(n: int, **columns: object) -> pd.DataFrame:

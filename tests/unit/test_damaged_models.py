@@ -18,12 +18,10 @@ from zoobot.estimators import define_model, model_card
 from zoobot.estimators.finetuning_head import get_finetuning_head
 from zoobot.estimators.model_files import save_network
 from zoobot.estimators.weights_digests import joined, sha256_of
-from zoobot.schemas import get_schema
 from zoobot.training.finetuned import Finetuned
 
 pytestmark = pytest.mark.faults
 
-SCHEMA = get_schema("gz_decals")
 FILES = ("encoder.keras", "head.npz", "card.json")
 
 
@@ -46,31 +44,9 @@ def written(encoder: keras.Model, tmp_path_factory: pytest.TempPathFactory) -> P
         kernel=rng.normal(size=(networks.N_FEATURES, 34)).astype(np.float32),
         bias=rng.normal(size=34).astype(np.float32),
     )
-    card = model_card.ModelCard(
-        schema=SCHEMA,
-        architecture=networks.SMALL,
-        image_size_px=40,
-        crop_size_px=32,
-        input_size_px=32,
-        shift_max_px=4.0,
-        greyscale=True,
-        channels=1,
-        n_features=networks.N_FEATURES,
-        dropout_rate=0.2,
-        concentration_min=0.02,
-        concentration_max=100.02,
-        seed=42,
-        member=0,
-        n_train=100,
-        best_epoch=3,
-        val_loss=21.0,
-        weights_digest=define_model.weights_digest(encoder, head),
-        versions={"python": "3.11"},
+    return networks.write_model(
+        folder, encoder=encoder, head=head, image_size_px=40, shift_max_px=4.0
     )
-    define_model.save_encoder(folder, encoder)
-    model_card.save_head(folder, head)
-    model_card.save_card(folder, card)
-    return folder
 
 
 @pytest.fixture

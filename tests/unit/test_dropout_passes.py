@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests import networks
 from workflow_scripts import predict as script
 from zoobot.data_utils import hdf5
-from zoobot.estimators.model_card import Head, ModelCard, save_card, save_head
+from zoobot.estimators.model_card import Head, save_card, save_head
 from zoobot.predictions import dropout_passes
 from zoobot.schemas import get_schema
 from zoobot.settings.predictions import Predict
@@ -25,26 +25,15 @@ FLOAT32 = 1e-4
 def make_model(folder: Path, *, member: int = 0, dropout_rate: float = 0.2) -> Path:
     """Write a model folder without an encoder, its head drawn from the member."""
     folder.mkdir(parents=True, exist_ok=True)
-    card = ModelCard(
+    card = networks.model_card(
         schema=SCHEMA,
-        architecture="none",
-        image_size_px=32,
         crop_size_px=24,
-        shift_max_px=4.0,
         input_size_px=24,
-        greyscale=True,
-        channels=1,
+        shift_max_px=4.0,
         n_features=N_FEATURES,
         dropout_rate=dropout_rate,
-        concentration_min=0.02,
-        concentration_max=100.02,
-        seed=1,
         member=member,
-        n_train=10,
-        best_epoch=1,
-        val_loss=1.0,
         weights_digest=f"digest{member}",
-        versions={},
     )
     rng = np.random.default_rng(member)
     kernel = rng.normal(0, 0.5, size=(N_FEATURES, N_ANSWERS)).astype(np.float32)
@@ -119,7 +108,7 @@ def test_rate_zero_is_the_plain_head(tmp_path: Path) -> None:
 
 def test_masks_keep_the_mean() -> None:
     """A mask is 0 or 1 / (1 - rate), drops that share, and averages to 1."""
-    card = dataclasses.replace(load_any_card(), n_features=20_000, dropout_rate=0.2)
+    card = networks.model_card(n_features=20_000, dropout_rate=0.2)
     mask = dropout_passes.draw_mask(seed=1, member=0, index=0, card=card)
     assert set(np.unique(mask)) == {np.float32(0), np.float32(1.25)}
     # Standard error of the share dropped: sqrt(0.16 / 20000) = 0.003.
@@ -128,7 +117,7 @@ def test_masks_keep_the_mean() -> None:
 
 def test_masks_differ_by_pass_member_and_seed() -> None:
     """Each pass of each member has a stream of its own, and the same one again."""
-    card = load_any_card()
+    card = networks.model_card(n_features=N_FEATURES)
     names = [(1, 0, 0), (1, 0, 1), (1, 1, 0), (2, 0, 0)]
 
     def mask(name: tuple[int, int, int]) -> bytes:
@@ -139,12 +128,6 @@ def test_masks_differ_by_pass_member_and_seed() -> None:
 
     assert len({mask(name) for name in names}) == len(names)
     assert mask((1, 0, 0)) == mask((1, 0, 0))
-
-
-def load_any_card() -> ModelCard:
-    """Make a card that is not stored anywhere."""
-    values = {field.name: 1 for field in dataclasses.fields(ModelCard)}
-    return ModelCard(**values | {"n_features": N_FEATURES, "dropout_rate": 0.2})
 
 
 def test_a_pass_is_one_network_for_all_galaxies(tmp_path: Path) -> None:
@@ -273,9 +256,7 @@ def test_a_broken_representation_is_named(tmp_path: Path) -> None:
 
 def test_extreme_logits_stay_positive(tmp_path: Path) -> None:
     """No overflow warning, and a range that starts at 0 never gives a 0."""
-    card = dataclasses.replace(
-        load_any_card(), concentration_min=0.0, concentration_max=100.0
-    )
+    card = networks.model_card(concentration_min=0.0, concentration_max=100.0)
     features = np.array([[-1e4], [1e4]], dtype=np.float32)
     head = Head(np.ones((1, 2), np.float32), np.zeros(2, np.float32))
     found = dropout_passes.concentrations_of_pass(
@@ -289,9 +270,7 @@ def test_extreme_logits_stay_positive(tmp_path: Path) -> None:
 def test_rows_of_a_large_product_are_independent() -> None:
     """With 1280 features, where a float32 sum does depend on its number of rows."""
     rng = np.random.default_rng(11)
-    card = dataclasses.replace(
-        load_any_card(), n_features=1280, concentration_min=0.02, concentration_max=100
-    )
+    card = networks.model_card(n_features=1280, concentration_max=100)
     features = rng.gamma(1.0, size=(1003, 1280)).astype(np.float32)
     kernel = rng.normal(0, 0.05, size=(1280, 34)).astype(np.float32)
     head = Head(kernel, np.zeros(34, np.float32))

@@ -15,8 +15,6 @@ from tests.galaxies import kind_of
 from zoobot.data_utils.tasks import Task
 from zoobot.estimators import define_model
 from zoobot.estimators.finetuning_head import get_finetuning_head
-from zoobot.estimators.model_card import ModelCard
-from zoobot.schemas import get_schema
 from zoobot.settings.finetuning import Finetune
 from zoobot.training import class_balance, finetune, finetune_views
 from zoobot.training.finetune import Labelled
@@ -24,27 +22,7 @@ from zoobot.training.keep_best import fit_keeping_best
 
 RING = Task("binary", "ring")
 
-CARD = ModelCard(
-    schema=get_schema("gz_decals"),
-    architecture=networks.SMALL,
-    image_size_px=32,
-    crop_size_px=32,
-    input_size_px=32,
-    shift_max_px=0.0,
-    greyscale=True,
-    channels=1,
-    n_features=networks.N_FEATURES,
-    dropout_rate=0.2,
-    concentration_min=0.02,
-    concentration_max=100.02,
-    seed=0,
-    member=0,
-    n_train=24,
-    best_epoch=1,
-    val_loss=1.0,
-    weights_digest="",
-    versions={},
-)
+CARD = networks.model_card()
 
 
 @pytest.mark.parametrize(
@@ -202,23 +180,35 @@ def test_stage_1_separates_planted_clusters(balance):
     assert roc_auc_score(labels_test, probability) > 0.95
 
 
+def fit(
+    head: keras.Model,
+    *,
+    train: tuple[np.ndarray, np.ndarray],
+    val: tuple[np.ndarray, np.ndarray],
+    batch_size: int = 25,
+    epochs: int = 3,
+    learning_rate: float = 0.1,
+) -> None:
+    """Fit a binary head to features and labels."""
+    fit_keeping_best(
+        head,
+        tf.data.Dataset.from_tensor_slices(train).batch(batch_size),
+        val=tf.data.Dataset.from_tensor_slices(val).batch(batch_size),
+        loss="binary_crossentropy",
+        epochs=epochs,
+        patience=epochs,
+        learning_rate=learning_rate,
+        n_galaxies=len(train[0]),
+    )
+
+
 def test_fit_keeps_the_first_weights_if_training_harms():
     """What validation contradicts is not kept."""
     x, labels = clusters(100, seed=0)
     y = labels[:, None].astype(np.float32)
     head = binary_head(10, undecided=True)
     before = [w.copy() for w in head.get_weights()]
-    val = (x * 1000, 1 - y)
-    fit_keeping_best(
-        head,
-        tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(25),
-        val=tf.data.Dataset.from_tensor_slices(val).batch(25),
-        loss="binary_crossentropy",
-        epochs=3,
-        patience=3,
-        learning_rate=0.1,
-        n_galaxies=len(x),
-    )
+    fit(head, train=(x * 1000, y), val=(x * 1000, 1 - y))
     for old, new in zip(before, head.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
@@ -238,21 +228,13 @@ def test_fit_keeps_the_best_epoch():
 
     original = keras.Model.fit
 
-    def fit(self, *args, callbacks, **kwargs):
+    def recorded(self, *args, callbacks, **kwargs):
         return original(self, *args, callbacks=[*callbacks, Record()], **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.Model, "fit", fit)
-        fit_keeping_best(
-            head,
-            tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(10),
-            val=tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(10),
-            loss="binary_crossentropy",
-            epochs=6,
-            patience=6,
-            learning_rate=0.3,
-            n_galaxies=len(x),
-        )
+        patch.setattr(keras.Model, "fit", recorded)
+        same = (x * 1000, y)
+        fit(head, train=same, val=same, batch_size=10, epochs=6, learning_rate=0.3)
     assert len(losses) == 6
     found = head.evaluate(x * 1000, y, verbose=0)
     assert found == pytest.approx(min(losses), rel=1e-5)
@@ -392,16 +374,7 @@ def test_nan_ends_stage_1():
         match=r"^finetuning: epoch 1 of 3, .*(loss is nan|weights are NaN).*; nothing "
         r"is written.*try a lower learning_rate$",
     ):
-        fit_keeping_best(
-            head,
-            tf.data.Dataset.from_tensor_slices((bad, y)).batch(25),
-            val=tf.data.Dataset.from_tensor_slices((x * 1000, y)).batch(25),
-            loss="binary_crossentropy",
-            epochs=3,
-            patience=3,
-            learning_rate=0.1,
-            n_galaxies=len(x),
-        )
+        fit(head, train=(bad, y), val=(x * 1000, y))
     for old, new in zip(before, head.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 

@@ -7,29 +7,22 @@ import zipfile
 import numpy as np
 import pytest
 
+from tests import networks
 from zoobot.estimators.model_card import (
     Head,
-    ModelCard,
     load_card,
     load_head,
     save_card,
     save_head,
 )
-from zoobot.schemas import get_schema
 
-CARD = ModelCard(
-    schema=get_schema("gz_decals"),
+CARD = networks.model_card(
     architecture="EfficientNetB0",
     image_size_px=300,
     crop_size_px=225,
     shift_max_px=37.5,
     input_size_px=224,
-    greyscale=True,
-    channels=1,
     n_features=5,
-    dropout_rate=0.2,
-    concentration_min=0.02,
-    concentration_max=100.02,
     seed=42,
     member=1,
     n_train=1000,
