@@ -1,5 +1,6 @@
 """Catalogues whose images are FITS: pictures where file_loc leads, or a reason."""
 
+import builtins
 import hashlib
 import logging
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.fits_files import (
 )
 from zoobot.data_utils.fits_images import DEFAULT_RENDERING, render_fits
 from zoobot.data_utils.images import load_image
+from zoobot.data_utils.rendered_images import GalaxyImage, PictureFolder
 
 PLANES = fluxes()
 VOTES = (3, 2, 1, 1)
@@ -69,6 +71,25 @@ def test_formats_mixed_in_one_catalogue(tmp_path, expected, caplog):
     assert "nanomaggy: 4" in caplog.text
     assert "1 of them are grey" in caplog.text
     assert "4 of them do not say the size of a pixel" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a.png", "b.jpg"])
+def test_a_png_or_jpg_file_is_opened_once(tmp_path, monkeypatch, name):
+    """To open one takes long on the file systems of clusters."""
+    draw_images(tmp_path, [name])
+    path = str(tmp_path / name)
+    builtin_open = builtins.open
+    opened = []
+
+    def noted_open(file, *args, **options):
+        opened.append(file)
+        return builtin_open(file, *args, **options)
+
+    monkeypatch.setattr("builtins.open", noted_open)
+    pictures = PictureFolder(tmp_path / "images", DEFAULT_RENDERING)
+    found = pictures.check(GalaxyImage("a", path, "file_loc"))
+    assert opened == [path]
+    assert (found.file_loc, found.reason) == (path, "")
 
 
 def test_files_by_band(tmp_path, expected):

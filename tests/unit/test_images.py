@@ -4,10 +4,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zoobot.data_utils.images import MIN_SIDE_PX, check_image, load_image
+from zoobot.data_utils.image_files import BadImageError, IsFitsError
+from zoobot.data_utils.images import MIN_SIDE_PX, check_and_digest, load_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
 GREY = RGB[..., 0]
+
+
+def check_image(path):
+    """Why an image cannot be used; None if it can."""
+    try:
+        check_and_digest(path)
+    except BadImageError as error:
+        return str(error)
+    return None
 
 
 def saved(folder, pixels, *, suffix=".png", **options):
@@ -177,6 +187,12 @@ def test_broken_files_have_a_reason(tmp_path, reason):
         load_image(path, size_px=20)
     assert str(path) in str(error.value)
     assert str(error.value).endswith(check_image(path))
+
+
+@pytest.mark.parametrize("start", [b"SIMPLE  =", b"\x1f\x8b"])
+def test_what_may_be_fits_is_left_to_the_drawing(tmp_path, start):
+    with pytest.raises(IsFitsError):
+        check_and_digest(written(tmp_path, start + b" " * 100))
 
 
 def test_damaged_png_data(tmp_path):

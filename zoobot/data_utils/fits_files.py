@@ -22,7 +22,13 @@ from typing import BinaryIO
 from astropy.io import fits
 
 from zoobot.data_utils.fits_tiles import check_tiles
-from zoobot.data_utils.image_files import BadImageError, check_file, is_fits
+from zoobot.data_utils.image_files import (
+    FITS_START_BYTES,
+    GZIP_START,
+    BadImageError,
+    check_file,
+    starts_fits,
+)
 
 __all__ = ["MAX_UNPACKED_BYTES", "open_fits"]
 
@@ -63,15 +69,16 @@ def open_fits(path: str | Path) -> Iterator[fits.HDUList]:
         Also for whatever Astropy finds wrong inside the block.
     """
     check_file(path)
-    if not is_fits(path):
-        raise BadImageError("file is no FITS image")
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet)
         stack.enter_context(_reasons())
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         file: BinaryIO = stack.enter_context(open(path, "rb"))  # noqa: PTH123, also for paths that Path cannot hold
-        if file.read(2) == b"\x1f\x8b":
+        start = file.read(FITS_START_BYTES)
+        if not starts_fits(start):
+            raise BadImageError("file is no FITS image")
+        if start.startswith(GZIP_START):
             file = _unpacked(file)
         _check_structure(file)
         file.seek(0)

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 __all__ = [
+    "FITS_START_BYTES",
+    "GZIP_START",
     "MIN_SIDE_PX",
     "SUFFIXES",
     "BadImageError",
+    "IsFitsError",
     "check_file",
-    "is_fits",
+    "starts_fits",
     "without_suffix",
 ]
 
@@ -32,11 +35,19 @@ SUFFIXES: dict[str, tuple[str, ...]] = {
 """What names of image files of each format end with, in small letters."""
 
 _FITS = b"SIMPLE  ="
-_GZIP = b"\x1f\x8b"
+GZIP_START = b"\x1f\x8b"
+"""What every gzipped file starts with."""
+
+FITS_START_BYTES = len(_FITS)
+"""Bytes from a file's start that tell whether it is FITS."""
 
 
 class BadImageError(ValueError):
     """An image cannot be used; the message is the reason alone."""
+
+
+class IsFitsError(BadImageError):
+    """An image is no picture, but seems to be FITS, of which one can be drawn."""
 
 
 def without_suffix(name: str, suffixes: Iterable[str]) -> str | None:
@@ -71,15 +82,12 @@ def check_file(path: str | Path) -> None:
         raise BadImageError("file cannot be read (Permission denied)")
 
 
-def is_fits(path: str | Path) -> bool:
+def starts_fits(start: bytes) -> bool:
     """Tell by its first bytes whether a file is FITS, or gzipped, as only FITS may be.
 
-    False of what cannot be read, and of pipes, which would be waited for.
+    Parameters
+    ----------
+    start : bytes
+        The first `FITS_START_BYTES`, or what there is of them.
     """
-    try:
-        check_file(path)
-        with open(path, "rb") as file:  # noqa: PTH123, as above
-            start = file.read(len(_FITS))
-    except (OSError, ValueError):
-        return False
-    return start == _FITS or start.startswith(_GZIP)
+    return start == _FITS or start.startswith(GZIP_START)

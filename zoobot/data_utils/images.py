@@ -6,8 +6,10 @@ pixels whether it comes from a training shard or from its own file.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
 
@@ -15,20 +17,16 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from zoobot.data_utils.image_files import (
+    FITS_START_BYTES,
     MIN_SIDE_PX,
     BadImageError,
+    IsFitsError,
     check_file,
-    is_fits,
+    starts_fits,
 )
 from zoobot.settings.images import RenderFits
 
-__all__ = [
-    "MIN_SIDE_PX",
-    "check_and_digest",
-    "check_image",
-    "digest_of_bytes",
-    "load_image",
-]
+__all__ = ["MIN_SIDE_PX", "check_and_digest", "digest_of_bytes", "load_image"]
 
 _FORMATS = ("PNG", "JPEG")
 _DIGEST_BYTES = 16
@@ -70,17 +68,18 @@ def load_image(
     Raises
     ------
     ValueError
-        If `check_image` finds something; the message names the file and the reason.
+        If the file is missing, damaged or none of these; the message names it and the
+        reason.
     """
     try:
-        image = _as_rgb(_decode(path, rendering=rendering)[0])
+        image = _as_rgb(_picture_in(path, rendering))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return np.array(_resized(_central_square(image), size_px, margin_px))
 
 
-def check_image(path: str | Path) -> str | None:
-    """Decode an image completely and say why it cannot be used.
+def check_and_digest(path: str | Path) -> str:
+    """Decode a png or jpg image completely, and digest its file, which is opened once.
 
     Parameters
     ----------
@@ -89,50 +88,41 @@ def check_image(path: str | Path) -> str | None:
 
     Returns
     -------
-    str or None
-        The reason, with particulars in brackets at its end; None if the image is fine.
-    """
-    return check_and_digest(path)[0]
-
-
-def check_and_digest(path: str | Path) -> tuple[str | None, str]:
-    """Decode an image completely, and digest its file, which is opened once.
-
-    Parameters
-    ----------
-    path : str or Path
-        Image file.
-
-    Returns
-    -------
-    reason : str or None
-        As `check_image` gives it.
-    digest : str
+    str
         32 hexadecimal digits, of the bytes of the file: another file at the same path
-        has others, one that was only touched or copied has not. Empty for a bad image.
+        has others, one that was only touched or copied has not.
+
+    Raises
+    ------
+    BadImageError
+        With the reason alone, particulars in brackets at its end.
+    IsFitsError
+        If it may be a FITS image, which was not looked into.
     """
-    try:
-        return None, _decode(path, digest=True)[1]
-    except ValueError as error:
-        return str(error), ""
+    with _decoded(path) as (file, _):
+        return _digest_of(file)
 
 
-def _decode(
-    path: str | Path, *, digest: bool = False, rendering: RenderFits | None = None
-) -> tuple[Image.Image, str]:
-    """Decode a whole image, upright, and digest its file if asked.
+def _picture_in(path: str | Path, rendering: RenderFits | None) -> Image.Image:
+    """A whole image, upright; of a bad one raise the reason alone."""
+    with contextlib.suppress(IsFitsError), _decoded(path) as (_, image):
+        return _upright(image)
+    # Its imports take a second, for which jobs that read png files need not wait.
+    from zoobot.data_utils.fits_images import DEFAULT_RENDERING, render_fits
 
-    Of a bad one, raise the reason alone.
-    """
+    picture = render_fits(path, rendering=rendering or DEFAULT_RENDERING)
+    return Image.fromarray(picture.pixels)
+
+
+@contextlib.contextmanager
+def _decoded(path: str | Path) -> Iterator[tuple[BufferedReader, Image.Image]]:
+    """The open file of a png or jpg image, and all of its pixels."""
     check_file(path)
     try:
-        with open(path, "rb") as file, Image.open(file, formats=_FORMATS) as image:  # noqa: PTH123, also for paths that Path cannot hold
+        with open(path, "rb") as file, _opened(file) as image:  # noqa: PTH123, also for paths that Path cannot hold
             _check_size(image)
             image.load()
-            return _upright(image), _digest_of(file) if digest else ""
-    except UnidentifiedImageError:
-        if not is_fits(path):
-            raise BadImageError("file is no PNG, JPEG or FITS image") from None
+            yield file, image
     except BadImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -143,21 +133,16 @@ def _decode(
     # struct.error, zlib.error, ValueError, ...
     except Exception as error:
         raise BadImageError(f"image does not decode completely ({error})") from error
-    return _rendered(path, digest, rendering)
 
 
-def _rendered(
-    path: str | Path, digest: bool, rendering: RenderFits | None
-) -> tuple[Image.Image, str]:
-    # Its imports take a second, which jobs that read png files need not wait for.
-    from zoobot.data_utils.fits_images import DEFAULT_RENDERING, render_fits
-
-    picture = render_fits(path, rendering=rendering or DEFAULT_RENDERING)
-    image = Image.fromarray(picture.pixels)
-    if not digest:
-        return image, ""
-    with open(path, "rb") as file:  # noqa: PTH123, also for paths that Path cannot hold
-        return image, _digest_of(file)
+def _opened(file: BufferedReader) -> Image.Image:
+    try:
+        return Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError:
+        file.seek(0)
+        if starts_fits(file.read(FITS_START_BYTES)):
+            raise IsFitsError("file is a FITS image") from None
+        raise BadImageError("file is no PNG, JPEG or FITS image") from None
 
 
 def digest_of_bytes(content: bytes) -> str:

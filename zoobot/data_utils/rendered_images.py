@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -19,7 +20,7 @@ from zoobot.data_utils.cutouts import Field, petrosian_scale
 from zoobot.data_utils.fits_images import Picture, render_cutout, render_fits
 from zoobot.data_utils.fits_scales import check_unit
 from zoobot.data_utils.image_columns import FILE_LOC
-from zoobot.data_utils.image_files import BadImageError, is_fits
+from zoobot.data_utils.image_files import BadImageError, IsFitsError
 from zoobot.data_utils.images import check_and_digest, digest_of_bytes
 from zoobot.files import written_whole
 from zoobot.settings.images import RenderFits
@@ -84,10 +85,10 @@ class PictureFolder:
     def check(self, image: GalaxyImage) -> CheckedImage:
         """Decode an image completely; draw it, if it is FITS."""
         path = image.sources
-        if isinstance(path, str) and image.column == FILE_LOC and not is_fits(path):
-            reason, digest = check_and_digest(path)
-            return _bad(image, reason) if reason else CheckedImage(path, digest)
         try:
+            if isinstance(path, str) and image.column == FILE_LOC:
+                with contextlib.suppress(IsFitsError):
+                    return CheckedImage(path, check_and_digest(path))
             return self._drawn(image)
         except BadImageError as error:
             return _bad(image, str(error))
