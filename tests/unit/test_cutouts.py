@@ -5,9 +5,10 @@ import pytest
 from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.wcs import Sip
 
 from tests.fits_files import BANDS, gaussian_sky, header_of, sky_wcs
-from zoobot.data_utils.cutouts import Field, petrosian_scale, read_cutout
+from zoobot.data_utils.cutouts import CutoutReader, Field, petrosian_scale
 from zoobot.data_utils.fits_files import open_fits
 from zoobot.data_utils.fits_images import DEFAULT_RENDERING, render_cutout
 from zoobot.data_utils.fits_planes import find_planes
@@ -40,7 +41,7 @@ def cutout(path, **changes):
     field = {"ra": RA, "dec": DEC, "arcsec_per_px": 0.25, "size_px": 100} | changes
     with open_fits(path) as hdus:
         plane = find_planes(hdus, bands=["r"], rendering=GREY)["r"]
-        return read_cutout(plane, field=Field(**field))
+        return CutoutReader(Field(**field)).read(plane)
 
 
 def moments(image):
@@ -133,6 +134,77 @@ def test_each_band_has_its_own_mosaic(tmp_path):
     for channel in range(3):
         centre, _ = moments(found.pixels[..., channel].astype(float))
         np.testing.assert_allclose(centre, 44.5, rtol=0, atol=0.3)
+
+
+def distorted(wcs):
+    """By up to 2 pixels at the edge, and twice that in between."""
+    wcs.wcs.ctype = ["RA---TAN-SIP", "DEC--TAN-SIP"]
+    a, b = np.zeros((2, 4, 4))
+    a[2, 0], a[0, 3], b[1, 1] = 8e-5, 5e-7, -6e-5
+    wcs.sip = Sip(a, b, None, None, wcs.wcs.crpix)
+    return wcs
+
+
+def at_the_pole(wcs):
+    """A map in which right ascension runs along the rows."""
+    wcs.wcs.ctype = ["RA---CAR", "DEC--CAR"]
+    wcs.wcs.crval = [150.0, 0.0]
+    wcs.wcs.cd = np.diag([-0.12, 8e-5])
+    wcs.wcs.crpix = [210, 150 - 89.988 / 8e-5]
+    return wcs
+
+
+@pytest.mark.parametrize(
+    ("change", "ra", "dec"),
+    [
+        (lambda wcs: wcs, RA, DEC),
+        (distorted, RA, DEC),
+        (at_the_pole, 150.0, 89.988),
+    ],
+)
+def test_every_pixel_is_where_astropy_says(tmp_path, change, ra, dec):
+    """In a mosaic that holds its own rows, or columns, as flux."""
+    wcs = change(sky_wcs(SHAPE, arcsec_per_px=SCALE, angle=20))
+    field = Field(ra=ra, dec=dec, arcsec_per_px=0.2, size_px=141)
+    y, x = np.indices((141, 141))
+    columns, rows = wcs.world_to_pixel(field.wcs().pixel_to_world(x, y))
+    header = header_of(**wcs.to_header(relax=True))
+    for expected, flux in zip((rows, columns), np.indices(SHAPE), strict=True):
+        path = tmp_path / "places.fits"
+        fits.PrimaryHDU(flux.astype("f4"), header).writeto(path, overwrite=True)
+        found = cutout(path, ra=ra, dec=dec, arcsec_per_px=0.2, size_px=141)
+        seen = np.isfinite(found)
+        assert seen.mean() > 0.5
+        inside = (expected > 0) & (expected < flux.max())
+        seen &= inside
+        # float32 of a few hundred, and the positions' own 0.01 pixels.
+        np.testing.assert_allclose(found[seen], expected[seen], rtol=0, atol=0.01)
+
+
+def test_bands_whose_coordinates_differ_only_in_their_frame(tmp_path):
+    """Positions of one band are used for the next only where they are the same."""
+    wcs = sky_wcs(SHAPE, arcsec_per_px=SCALE)
+    field = Field(ra=RA, dec=DEC, arcsec_per_px=0.25, size_px=60)
+    columns = np.indices(SHAPE)[1].astype("f4")
+    hdus = [fits.PrimaryHDU()]
+    for frame in (
+        {"RADESYS": "ICRS", "DATE-OBS": "2020-01-01"},
+        {"RADESYS": "ICRS", "DATE-OBS": "2021-01-01"},
+        {"RADESYS": "FK5", "EQUINOX": 2000.3},
+    ):
+        hdus.append(
+            fits.ImageHDU(columns, header_of(**(dict(wcs.to_header()) | frame)))
+        )
+    fits.HDUList(hdus).writeto(tmp_path / "frames.fits")
+    reader = CutoutReader(field)
+    with open_fits(tmp_path / "frames.fits") as opened:
+        planes = list(find_planes(opened, bands=BANDS, rendering=GREY).values())
+        shared = [reader.read(plane) for plane in planes]
+        alone = [CutoutReader(field).read(plane) for plane in planes]
+    np.testing.assert_array_equal(shared, alone)
+    np.testing.assert_array_equal(shared[0], shared[1])
+    # 0.3 years of precession are about 14 arcsec.
+    assert np.abs(shared[2] - shared[0]).min() > 10
 
 
 def test_partly_off_the_mosaic(tmp_path):

@@ -10,16 +10,18 @@ import dataclasses
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from astropy.wcs import WCS
+from astropy.wcs import WCS, WCSCOMPARE_ANCILLARY
 from scipy.ndimage import map_coordinates
 
-from zoobot.data_utils.fits_planes import Plane
 from zoobot.data_utils.fits_scales import celestial_wcs, pixel_scale
+from zoobot.data_utils.fits_sections import Plane
 from zoobot.data_utils.image_files import BadImageError
 
-__all__ = ["Field", "petrosian_scale", "read_cutout"]
+__all__ = ["CutoutReader", "Field", "petrosian_scale"]
 
 _MOST_SECTION_PX = 2**24
+_STEP_PX = 8
+_MOST_BEND_PX = 0.01  # over two steps: a quarter of it over one
 _LEAST_WEIGHT = 0.5  # of the pixels with a value among those that one is made of
 
 
@@ -91,44 +93,63 @@ def petrosian_scale(p50: float, p90: float) -> float:
     return max(min(0.04 * p50, 0.02 * p90), 0.1)
 
 
-def read_cutout(plane: Plane, *, field: Field) -> np.ndarray:
-    """Resample a part of a mosaic.
+class CutoutReader:
+    """Reads one field of the sky from mosaics, band by band.
 
-    Parameters
-    ----------
-    plane : Plane
-        The mosaic, with coordinates on the sky.
-    field : Field
-        What to cut out.
-
-    Returns
-    -------
-    (size_px, size_px) float32
-        Rows from the south up, columns from the east on; in the flux of the mosaic's
-        own pixels, so that the brightness of a galaxy does not depend on the scale.
-        NaN off the mosaic, and where most of the pixels have no value.
-
-    Raises
-    ------
-    BadImageError
-        If the mosaic has no coordinates, the position lies off it, or the cutout would
-        need too many of its pixels.
-
-    Notes
-    -----
-    Bilinear between the pixels that are nearest; if a pixel of the cutout is n times as
-    wide as one of the mosaic, means of n by n of these take their place first.
+    Bands mostly have the same coordinates; then positions are computed once.
     """
-    wcs = celestial_wcs(plane.header)
-    if wcs is None:
-        raise BadImageError("mosaic has no coordinates (no CTYPE in its FITS header)")
-    _check_centre(plane, wcs, field)
-    x, y = _positions(wcs, field)
+
+    def __init__(self, field: Field) -> None:
+        """Take what is to be cut out."""
+        self.field = field
+        self._last: tuple[WCS, np.ndarray] | None = None
+
+    def read(self, plane: Plane) -> np.ndarray:
+        """Resample a part of a mosaic.
+
+        Parameters
+        ----------
+        plane : Plane
+            The mosaic, with coordinates on the sky.
+
+        Returns
+        -------
+        (size_px, size_px) float32
+            Rows from the south up, columns from the east on; in the flux of the
+            mosaic's own pixels, so that the brightness of a galaxy does not depend on
+            the scale. NaN off the mosaic, and where most of the pixels have no value.
+
+        Raises
+        ------
+        BadImageError
+            If the mosaic has no coordinates, the position lies off it, or the cutout
+            would need too many of its pixels.
+
+        Notes
+        -----
+        Bilinear between the pixels that are nearest; if a pixel of the cutout is n
+        times as wide as one of the mosaic, means of n by n of these take their place
+        first.
+        """
+        wcs = celestial_wcs(plane.header)
+        if wcs is None:
+            raise BadImageError(
+                "mosaic has no coordinates (no CTYPE in its FITS header)"
+            )
+        _check_centre(plane, wcs, self.field)
+        if self._last is None or not _are_same(self._last[0], wcs):
+            self._last = wcs, _positions(wcs, self.field)
+        return _resampled(plane, self._last[1], wcs, self.field)
+
+
+def _resampled(
+    plane: Plane, positions: np.ndarray, wcs: WCS, field: Field
+) -> np.ndarray:
     scale = pixel_scale(plane.header, wcs=wcs)
     n_binned = max(1, int(field.arcsec_per_px / scale + 1e-6))
     rows, columns = (
-        _range(positions, side, n_binned)
-        for positions, side in zip((y, x), plane.shape, strict=True)
+        _range(along, side, n_binned)
+        for along, side in zip(positions, plane.shape, strict=True)
     )
     n_pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
     if n_pixels > _MOST_SECTION_PX:
@@ -138,27 +159,29 @@ def read_cutout(plane: Plane, *, field: Field) -> np.ndarray:
             f"{field.arcsec_per_px:g} arcsec over {scale:g} arcsec)"
         )
     section = plane.read(rows, columns)
-    valid = np.isfinite(section)
-    section[~valid] = 0
-    values, weights = (
-        _binned(part, n_binned) for part in (section, valid.astype(np.float32))
-    )
     # From the centres of single pixels to those of n by n.
     shift = (n_binned - 1) / 2
-    nearest = np.stack(
-        [
-            (positions - start.start - shift) / n_binned
-            for positions, start in ((y, rows), (x, columns))
-        ]
-    )
+    starts = np.array([rows.start, columns.start])[:, None, None]
+    nearest = (positions - starts - shift) / n_binned
     nearest[~np.isfinite(nearest)] = -2 * n_binned  # outside
+    valid = np.isfinite(section)
+    most = np.array(section.shape)[:, None, None] - 1
+    is_inside = (nearest >= 0).all() and (nearest <= most).all()
+    if n_binned == 1 and is_inside and valid.all():
+        return _between(section, nearest)  # all weights would be 1
+    section[~valid] = 0
     found, weight = (
-        map_coordinates(part, nearest, np.float32, order=1, mode="grid-constant")
-        for part in (values, weights)
+        _between(_binned(part, n_binned), nearest)
+        for part in (section, valid.astype(np.float32))
     )
     is_seen = weight >= _LEAST_WEIGHT
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(is_seen, found / weight, np.nan).astype(np.float32)
+
+
+def _between(image: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Bilinear values at positions, float32; the image ends in zeros."""
+    return map_coordinates(image, positions, np.float32, order=1, mode="grid-constant")
 
 
 def _check_centre(plane: Plane, wcs: WCS, field: Field) -> None:
@@ -171,16 +194,43 @@ def _check_centre(plane: Plane, wcs: WCS, field: Field) -> None:
         )
 
 
-def _positions(wcs: WCS, field: Field) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and rows of the mosaic, from 0, where the cutout's pixels lie.
+def _are_same(one: WCS, other: WCS) -> bool:
+    """Whether the same pixels lie at the same sky; false if that is hard to tell."""
+    if one.has_distortion or other.has_distortion:
+        return False
+    frames = [(w.wcs.radesys, repr(w.wcs.equinox)) for w in (one, other)]
+    return frames[0] == frames[1] and one.wcs.compare(other.wcs, WCSCOMPARE_ANCILLARY)
+
+
+def _positions(wcs: WCS, field: Field) -> np.ndarray:
+    """Rows and columns of the mosaic, from 0, where the cutout's pixels lie.
+
+    They are computed for every eighth pixel along each axis, and are linear between
+    these, unless the mosaic's coordinates bend too much.
 
     Returns
     -------
-    (size_px, size_px) float64, twice
+    (2, size_px, size_px) float64
         NaN where a pixel of the cutout is nowhere on the mosaic's projection.
     """
-    y, x = np.indices((field.size_px, field.size_px))
-    return wcs.world_to_pixel(field.wcs().pixel_to_world(x, y))
+    n_steps = 2 * -(-field.size_px // (2 * _STEP_PX))
+    nodes = _STEP_PX * np.arange(n_steps + 1)
+    known = _exact_positions(wcs, field, nodes)
+    bends = [
+        np.abs(k[:, 1::2] - (k[:, :-2:2] + k[:, 2::2]) / 2).max()
+        for k in (known, known.swapaxes(1, 2))
+    ]
+    pixels = np.arange(field.size_px)
+    if not max(bends) <= _MOST_BEND_PX:  # also if one is NaN
+        return _exact_positions(wcs, field, pixels)
+    share = np.maximum(0, 1 - np.abs(pixels[:, None] - nodes) / _STEP_PX)
+    return share @ known @ share.T
+
+
+def _exact_positions(wcs: WCS, field: Field, pixels: np.ndarray) -> np.ndarray:
+    x, y = np.meshgrid(pixels, pixels)
+    columns, rows = wcs.world_to_pixel(field.wcs().pixel_to_world(x, y))
+    return np.stack([rows, columns])
 
 
 def _range(positions: np.ndarray, side: int, n_binned: int) -> slice:

@@ -12,11 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 
-from zoobot.data_utils.cutouts import Field, read_cutout
+from zoobot.data_utils.cutouts import CutoutReader, Field
 from zoobot.data_utils.fits_files import open_fits
-from zoobot.data_utils.fits_planes import Plane, find_planes
+from zoobot.data_utils.fits_planes import find_planes
 from zoobot.data_utils.fits_scales import celestial_wcs, flux_factor, pixel_scale
+from zoobot.data_utils.fits_sections import Plane
 from zoobot.data_utils.image_files import MIN_SIDE_PX, BadImageError
 from zoobot.data_utils.stretch import lupton_picture
 from zoobot.settings.images import RenderFits
@@ -131,11 +133,7 @@ def render_cutout(mosaics: Sources, *, field: Field, rendering: RenderFits) -> P
     ValueError
         As `render_fits`, and if the position lies off a mosaic.
     """
-
-    def read(plane: Plane) -> np.ndarray:
-        return read_cutout(plane, field=field)
-
-    bands = _read_bands(mosaics, rendering, read)
+    bands = _read_bands(mosaics, rendering, CutoutReader(field).read)
     return _picture(bands, field.arcsec_per_px, rendering)
 
 
@@ -174,25 +172,32 @@ def _read_file(
 ) -> dict[str, _Band]:
     with open_fits(path) as hdus:
         planes = find_planes(hdus, bands=names, rendering=rendering)
-        return {
-            name: _read_band(plane, rendering, read) for name, plane in planes.items()
+        # Of a cube they are the same for all bands, and take as long as reading one.
+        calibrations = {
+            id(plane.hdu): _calibration(plane.header, rendering)
+            for plane in planes.values()
         }
+        bands = {}
+        for name, plane in planes.items():
+            factor, scale, unit = calibrations[id(plane.hdu)]
+            with np.errstate(over="ignore"):
+                bands[name] = _Band(read(plane) * np.float32(factor), scale, unit)
+        return bands
 
 
-def _read_band(
-    plane: Plane, rendering: RenderFits, read: Callable[[Plane], np.ndarray]
-) -> _Band:
+def _calibration(
+    header: fits.Header, rendering: RenderFits
+) -> tuple[float, float, str]:
+    """What pixels are multiplied by, their side in arcsec, and their unit."""
     wcs = None
     with contextlib.suppress(BadImageError):  # cutouts need them, and complain
-        wcs = celestial_wcs(plane.header)
-    scale = pixel_scale(plane.header, wcs=wcs)
-    unit = str(plane.header.get("BUNIT", "")).strip()
+        wcs = celestial_wcs(header)
+    scale = pixel_scale(header, wcs=wcs)
+    unit = str(header.get("BUNIT", "")).strip()
     factor = 1.0
     if rendering.band_scales:
         factor = flux_factor(unit, unit=rendering.unit, arcsec_per_px=scale)
-    values = read(plane)
-    with np.errstate(over="ignore"):
-        return _Band(values * np.float32(factor), scale, unit)
+    return factor, scale, unit
 
 
 def _picture(

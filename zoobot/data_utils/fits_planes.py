@@ -6,54 +6,16 @@ import dataclasses
 import re
 from collections.abc import Sequence
 
-import numpy as np
 from astropy.io import fits
 
+from zoobot.data_utils.fits_sections import Plane
 from zoobot.data_utils.image_files import BadImageError
 from zoobot.settings.images import RenderFits
 
-__all__ = ["Plane", "find_planes"]
+__all__ = ["find_planes"]
 
 _CELESTIAL = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 _BAND_KEYS = ("EXTNAME", "FILTER", "BAND")
-
-
-@dataclasses.dataclass(frozen=True)
-class Plane:
-    """One band's image in a file; its pixels are not read yet."""
-
-    hdu: fits.ImageHDU | fits.CompImageHDU
-    key: tuple[int | None, ...]
-    """Index on each axis of the array; None on those of rows and columns."""
-    mask: Plane | None = None
-    """Where its pixels are not 0, these have no value."""
-
-    @property
-    def header(self) -> fits.Header:
-        """Header with unit and coordinates."""
-        return self.hdu.header
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Height and width."""
-        sides = zip(self.hdu.shape, self.key, strict=True)
-        height, width = (side for side, index in sides if index is None)
-        return height, width
-
-    def read(self, rows: slice, columns: slice) -> np.ndarray:
-        """Read a part, (n_rows, n_columns) float32, NaN where there is no value.
-
-        Rows are those of the file: the first is the bottom of the picture.
-        """
-        spatial = iter((rows, columns))
-        key = tuple(next(spatial) if i is None else i for i in self.key)
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = np.asarray(self.hdu.section[key]).astype(np.float32)
-        values[~np.isfinite(values)] = np.nan
-        if self.mask is not None:
-            masked = self.mask.read(rows, columns)
-            values[masked != 0] = np.nan
-        return values
 
 
 def find_planes(
