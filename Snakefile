@@ -17,6 +17,7 @@ configfile: workflow.source_path("config.yaml")
 
 include: "rules/common.smk"
 include: "rules/kept_models.smk"
+include: "rules/remote.smk"
 include: "rules/catalog.smk"
 include: "rules/training.smk"
 include: "rules/representations.smk"

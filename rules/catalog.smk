@@ -24,6 +24,7 @@ rule prepare_catalog:
     """Check every row and image; keep the good, list the rest with reasons."""
     input:
         catalogs=in_data_folder(settings.prepare_catalog.tables),
+        images=["results/images"] if settings.unpack_images.archives else [],
         schema=schema_file(),
     output:
         labelled="results/catalog/labelled.parquet",

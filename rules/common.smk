@@ -1,16 +1,17 @@
 """What the rules share: checked settings, and the files whose number the data decides."""
 
-import os
 import shlex
 from pathlib import Path
 
+from rules import remote_files
 from rules.code_digest import code_digest
 from rules.stale_locks import remove_stale_locks
 from zoobot.command_line import option_string
 from zoobot.configuration import read_settings
 
 try:
-    settings = read_settings(config)
+    settings, REMOTES = remote_files.with_local_copies(read_settings(config))
+    remote_files.check_storage(workflow.storage_settings.default_storage_provider)
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
@@ -43,7 +44,7 @@ def in_data_folder(paths):
                 f"{path}: found braces, which rules take for wildcards; expected a path "
                 "without (a link to the file or folder will do)"
             )
-    return [os.path.normpath(os.path.join(settings.data_folder, p)) for p in paths]
+    return remote_files.local_paths(paths, data_folder=settings.data_folder)
 
 
 def schema_file(name=settings.schema_name):

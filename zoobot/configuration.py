@@ -17,6 +17,7 @@ from zoobot.settings.catalog import (
     PrepareCatalog,
     SimulateSurvey,
     SplitCatalog,
+    UnpackImages,
     WriteShards,
 )
 from zoobot.settings.evaluation import (
@@ -54,6 +55,7 @@ class Settings(Section):
     """Whether galaxies that come or go, votes and images that change, train all models
     anew: network, principal components and ring finder; else stored ones are kept."""
     simulate_survey: SimulateSurvey
+    unpack_images: UnpackImages
     prepare_catalog: PrepareCatalog
     render_fits: RenderFits
     split_catalog: SplitCatalog

@@ -24,6 +24,7 @@ from zoobot.configuration import read_settings
 from zoobot.schemas import get_schema
 
 SURVEY = "/data/my_survey"
+PUBLISHED = "https://example.org/my_survey/"
 SHOWN = {"text", "csv", "bibtex"}
 """Languages of blocks that are not run."""
 
@@ -70,12 +71,15 @@ class Reader:
     def __init__(self, folder: Path, *, survey: Path):
         self.folder = folder
         self.survey = survey
+        self.published = PUBLISHED
+        """Where the web server is that has a survey."""
         self.names: dict[str, object] = {"__name__": "__main__"}
         self.planned: set[str] = set()
 
     def do(self, block: Block) -> None:
         """Run or check one block."""
         text = as_tiny(block.text, survey=self.survey)
+        text = text.replace(PUBLISHED, self.published)
         kinds: dict[str, Callable[[str], None]] = {
             "python": self._python,
             "bash": self._bash,
@@ -105,8 +109,17 @@ class Reader:
             get_schema(path)
         elif path.name == "config.yaml":
             _check_profile(content)
+        elif content.get("kind") == "Job":
+            self._job(content["spec"]["template"]["spec"])
         else:
             read_settings(_laid_over(yaml.safe_load(text)))
+
+    def _job(self, pod: dict) -> None:
+        """One of Kubernetes: the image starts the workflow in the mounted folder."""
+        (container,) = pod["containers"]
+        (mounted,), (volume,) = container["volumeMounts"], pod["volumes"]
+        assert mounted["name"] == volume["name"]
+        self._command(["snakemake", *container["args"]])
 
     def _bash(self, text: str) -> None:
         for line in text.replace("\\\n", " ").splitlines():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 import zoobot
+from tests.workflow import remote_survey
 from tests.workflow.doc_blocks import Block, Reader, blocks_of, start_reading
 from tests.workflow.workflow import ROOT
 from zoobot.configuration import Settings
@@ -40,8 +42,13 @@ def test_blocks_run(
 
         small = networks.small_efficientnet
         monkeypatch.setattr(keras.applications, "EfficientNetB0", small)
-    for block in blocks:
-        reader.do(block)
+    with contextlib.ExitStack() as stack:
+        if page.stem == "elsewhere":  # which plans to fetch
+            survey = remote_survey.write_survey(tmp_path / "published")
+            web = stack.enter_context(remote_survey.web_server(survey))
+            reader.published = web.address
+        for block in blocks:
+            reader.do(block)
 
 
 @pytest.mark.parametrize(

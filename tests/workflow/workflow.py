@@ -30,6 +30,8 @@ BY_HAND = {
     "train_model",
 }
 """Programs for a shell, which no rule runs."""
+NOT_IN_TINY = {"fetch_file", "unpack_images"}
+"""Rules that the tiny survey has no use for."""
 RULE_LINE = re.compile(r"^(?:local)?(?:rule|checkpoint) (\w+):$", re.MULTILINE)
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "PrepareCatalog",
     "SimulateSurvey",
     "SplitCatalog",
+    "UnpackImages",
     "WriteShards",
     "check_column_map",
     "known_image_columns",
@@ -64,6 +65,16 @@ class SimulateSurvey(Section):
                 f"volunteers_min, {self.volunteers_min}"
             )
         return self
+
+
+class UnpackImages(Section):
+    """Images that come as archives, unpacked into one folder."""
+
+    archives: list[str]
+    """Zip and tar files of images. If there are any, relative file_loc, file_loc_folder
+    and image_folders are inside them."""
+    folders: Literal["keep", "drop"]
+    """keep: the folders inside the archives stay; drop: all images in one folder."""
 
 
 class PrepareCatalog(Section):
