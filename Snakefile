@@ -15,6 +15,13 @@ sys.path.insert(0, workflow.basedir)
 configfile: workflow.source_path("config.yaml")
 
 
+# Seconds of work, which on a cluster are not worth a place in the queue.
+localrules:
+    all,
+    plot_evaluation,
+    report,
+
+
 include: "rules/common.smk"
 include: "rules/kept_models.smk"
 include: "rules/remote.smk"
@@ -42,3 +49,11 @@ onsuccess:
     headline = Path("results/headline.txt")
     if headline.is_file():
         print(headline.read_text())
+
+
+onstart:
+    # With --nolock another may run in this folder, and these be its jobs.
+    if workflow.execution_settings.lock and is_alone(running):
+        cancelled = cancel_stale_jobs(Path(".snakemake"))
+        if cancelled:
+            logger.info(f"Cancelled jobs of an earlier run: {' '.join(cancelled)}")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rules import remote_files
 from rules.code_digest import code_digest
-from rules.stale_locks import remove_stale_locks
+from rules.stale_jobs import cancel_stale_jobs
+from rules.stale_locks import is_alone, remove_stale_locks
 from zoobot.command_line import option_string
 from zoobot.configuration import read_settings
 

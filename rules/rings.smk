@@ -1,3 +1,7 @@
+# A head alone is trained and asked on stored representations.
+GPUS_FOR_RINGS = 0 if settings.finetune_rings.unfreeze == "none" else 1
+
+
 rule prepare_ring_catalog:
     """Galaxies with labels, rings by the cuts or any other; the rest with reasons."""
     input:
@@ -57,7 +61,7 @@ rule finetune_rings:
         "../envs/zoobot.yaml"
     threads: 64
     resources:
-        gpu=1,
+        gpu=GPUS_FOR_RINGS,
     params:
         settings=option_string(settings.finetune_rings),
         labels=(
@@ -93,7 +97,7 @@ rule find_rings:
         "../envs/zoobot.yaml"
     threads: 64
     resources:
-        gpu=0 if settings.finetune_rings.unfreeze == "none" else 1,
+        gpu=GPUS_FOR_RINGS,
     params:
         settings=option_string(settings.finetune_rings),
         code=code_digest("find_rings"),

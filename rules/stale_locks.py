@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import fcntl
 import socket
+import time
 from pathlib import Path
 from typing import IO
 
-__all__ = ["remove_stale_locks"]
+__all__ = ["is_alone", "remove_stale_locks"]
+
+_SECONDS_FOR_A_PLAN = 10.0
 
 
 def remove_stale_locks(folder: Path) -> IO[str] | None:
@@ -38,6 +41,34 @@ def remove_stale_locks(folder: Path) -> IO[str] | None:
     except OSError:
         return None
     return held
+
+
+def is_alone(held: IO[str] | None) -> bool:
+    """Whether no other process runs the workflow in this folder.
+
+    One that only plans holds the lock for some seconds, and is waited for.
+
+    Parameters
+    ----------
+    held : file or None
+        What `remove_stale_locks` has returned. None, with which nothing is known of
+        others, counts as alone: the engine has its own locks.
+    """
+    if held is None:
+        return True
+    end = time.monotonic() + _SECONDS_FOR_A_PLAN
+    while True:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            alone = False
+        else:
+            alone = True
+        # Whether or not it got the lock alone, it has given up the one that is shared.
+        fcntl.flock(held, fcntl.LOCK_SH)
+        if alone or time.monotonic() > end:
+            return alone
+        time.sleep(0.2)
 
 
 def _hold_alone(held: IO[str], folder: Path) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rules.stale_locks import remove_stale_locks
+from rules import stale_locks
+from rules.stale_locks import is_alone, remove_stale_locks
 
 pytestmark = pytest.mark.faults
 
@@ -95,3 +96,17 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path):
     """The engine itself will say what is wrong with it."""
     (tmp_path / "file").touch()
     assert remove_stale_locks(tmp_path / "file" / "folder") is None
+
+
+def test_alone_or_not(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    """Another that runs is waited for, in case that it only plans; it does not."""
+    monkeypatch.setattr(stale_locks, "_SECONDS_FOR_A_PLAN", 0.3)
+    with holder(folder) as other, remove_stale_locks(folder) as own:
+        assert not is_alone(own)
+        # Having asked, one still holds the lock that others see.
+        with remove_stale_locks(folder) as third:
+            other.kill()
+            other.wait()
+            assert not is_alone(third)
+        assert is_alone(own)
+    assert is_alone(None)

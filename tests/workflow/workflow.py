@@ -52,10 +52,12 @@ def snakemake(
     project: Path,
     *options: str,
     configfiles: tuple[Path, ...] = (TINY,),
-    cores: int = 2,
+    cores: int | None = 2,
 ) -> subprocess.CompletedProcess:
     """Run the workflow of a project; standard error is part of the output."""
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), *options]
+    command = [sys.executable, "-m", "snakemake", *options]
+    if cores is not None:  # else the profile says it
+        command += ["--cores", str(cores)]
     if configfiles:
         command += ["--configfile", *map(str, configfiles)]
     return subprocess.run(
