@@ -9,7 +9,7 @@ localrules:
 rule fetch_file:
     """Fetch a table or archive once, where the network is: it runs with the workflow."""
     input:
-        remote_files.from_storage(REMOTES, storage),
+        remote_files.from_storage(REMOTES, storage=storage, ancient=ancient),
     output:
         "results/fetched/{name}",
     log:

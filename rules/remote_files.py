@@ -156,9 +156,14 @@ def one_of(remotes: Mapping[str, Remote], *, all_of_them: bool) -> str:
 
 
 def from_storage(
-    remotes: Mapping[str, Remote], storage: Callable[[str], Any]
+    remotes: Mapping[str, Remote],
+    *,
+    storage: Callable[[str], Any],
+    ancient: Callable[[Any], Any],
 ) -> Callable[[Any], Any]:
     """Give the input function of the rule that fetches: a file as its storage has it.
+
+    Servers give times of files that are those of their own doings, as Zenodo does.
 
     Parameters
     ----------
@@ -166,6 +171,8 @@ def from_storage(
         All files, by name.
     storage : callable
         Makes an object of an address, by the plugin that knows its scheme.
+    ancient : callable
+        Makes its time count for nothing.
     """
 
     def of_name(wildcards: Any) -> Any:
@@ -177,7 +184,7 @@ def from_storage(
                 f"{remote.setting}: found {remote.address}, {_no_plugin(remote, error)}"
             ) from None
         _check_exists(remote, found.flags["storage_object"])
-        return found
+        return ancient(found)
 
     return of_name
 
