@@ -42,6 +42,7 @@ _FOLDERS = (
 )
 _PLUGINS = {"http": "http", "https": "http", "gs": "gcs"}
 _ATTEMPTS = 3
+_SECONDS_BETWEEN = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,10 +212,12 @@ def check_storage(default_provider: str | None) -> None:
 
 
 def _remote(address: str, key: str) -> Remote:
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # as of brackets in the name of the host
+        parts = urlsplit("")
     path = unquote(parts.path).strip("/")
-    words = path.split("/")
-    if not parts.netloc or not path or {"", ".", ".."} & set(words):
+    if not parts.netloc or {"", ".", ".."} & set(path.split("/")):
         raise ValueError(
             f"{key}: found {address}, expected the address of a file, as "
             "https://host/folder/file.csv"
@@ -264,6 +267,6 @@ def _check_exists(remote: Remote, stored: Any) -> None:
                     f"{where}, which cannot be reached ({type(error).__name__}: "
                     f"{error}); expected a file there"
                 ) from None
-            time.sleep(1)
+            time.sleep(_SECONDS_BETWEEN)
     if not exists:
         raise ValueError(f"{where}, where there is no file; expected one")

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from snakemake.api import StorageSettings
+from snakemake.io import ancient
+from snakemake.storage import StorageRegistry
 
 from rules import remote_files
 from zoobot.configuration import Settings, read_settings
@@ -104,6 +108,10 @@ def test_folders_are_inside_the_archives(tmp_path: Path):
             "unpack_images.archives: found https://host, expected the address of a",
         ),
         (
+            {"unpack_images": {"archives": ["https://[host/a.zip"]}},
+            r"unpack_images.archives: found https://\[host/a.zip, expected the address",
+        ),
+        (
             {"unpack_images": {"archives": ["https://host/a/../../b.zip"]}},
             "unpack_images.archives: found https://host/a/../../b.zip",
         ),
@@ -149,6 +157,30 @@ def test_what_was_fetched_is_not_fetched_again(tmp_path: Path):
     path.unlink()
     assert made() == {"host/b.csv"}
     assert made(all_of_them=True) == set(remotes)
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("http://127.0.0.1:9/a.csv", r"which cannot be reached \(ConnectionError"),
+        ("gopher://host/a.csv", "no storage plugin here can read.*-plugin-gopher"),
+    ],
+)
+def test_an_address_of_no_use_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, address: str, expected: str
+):
+    """Asked by the engine's own storage plugins."""
+    monkeypatch.setattr(remote_files, "_SECONDS_BETWEEN", 0.0)
+    engine = SimpleNamespace(
+        storage_settings=StorageSettings(), storage_provider_settings={}
+    )
+    remote = remote_files.Remote("prepare_catalog.labelled_catalogs", address, "a.csv")
+    of_name = remote_files.from_storage(
+        {"a.csv": remote}, storage=StorageRegistry(engine), ancient=ancient
+    )
+    with pytest.raises(ValueError, match=expected) as error:
+        of_name(SimpleNamespace(name="a.csv"))
+    assert str(error.value).startswith(f"{remote.setting}: found {address}, ")
 
 
 def test_results_stay_in_one_file_system():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tarfile
 import threading
 import zipfile
@@ -11,6 +12,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -87,9 +89,13 @@ def web_server(folder: Path) -> Iterator[Web]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
+    # No proxy of this machine, if it has one, knows the server.
+    direct = mock.patch.dict(os.environ, no_proxy="127.0.0.1")
+    direct.start()
     try:
         yield Web(f"http://127.0.0.1:{server.server_port}/", asked)
     finally:
+        direct.stop()
         server.shutdown()
         thread.join()
         server.server_close()
