@@ -102,6 +102,23 @@ def test_files_and_groups_do_not_matter(
     assert groups == [8] * (n // 8) + ([n % 8] if n % 8 else [])
 
 
+def test_a_large_table_has_few_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Each takes memory for all columns: more galaxies make them larger, not more."""
+    monkeypatch.setattr(feature_tables, "_ROWS", 5)
+    monkeypatch.setattr(feature_tables, "_ROWS_IN_GROUP", 4)
+    monkeypatch.setattr(feature_tables, "_MOST_GROUPS", 3)
+    values = np.random.default_rng(1).normal(size=(41, 4)).astype(np.float32)
+    ids = [f"g{i}" for i in range(41)]
+    path = write_representations(tmp_path / "a.hdf5", ids=ids, values=values)
+    features = tabulated(tmp_path, [path])
+    metadata = pq.read_metadata(features)
+    groups = [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)]
+    assert groups == [14, 14, 13]
+    np.testing.assert_array_equal(
+        pd.read_parquet(features).drop(columns="id_str").to_numpy(), values
+    )
+
+
 def test_what_does_not_belong_together_is_refused(tmp_path: Path):
     """Another model, another size, a value that is not finite; no table is left."""
     good = write_representations(tmp_path / "a.hdf5", ids=["a"], values=np.ones((1, 4)))

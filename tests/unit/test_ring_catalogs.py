@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from workflow_scripts import prepare_ring_catalog as script
+from zoobot.data_utils import ring_catalogs
 from zoobot.data_utils.ring_catalogs import prepare_ring_catalog
 from zoobot.data_utils.splits import assign_parts
 from zoobot.schemas import get_schema
@@ -208,6 +209,7 @@ def test_blocks_and_tables_change_nothing(tmp_path, monkeypatch):
     assert all(rejected["reason"].str.contains(kind).any() for kind in kinds)
     for module in (csv_tables, parquet_pieces, malformed_rows):
         monkeypatch.setattr(module, "_ROWS", 70)
+    monkeypatch.setattr(ring_catalogs, "_ROWS_IN_PASS", 210)
     table[:1000].to_csv(tmp_path / "one.csv", index=False)
     table[1000:].to_csv(tmp_path / "other.csv", index=False)
     prepare_ring_catalog(

@@ -25,8 +25,9 @@ __all__ = ["tabulate_representations"]
 
 _ROWS = 512  # read at once
 # More groups would make the end of the file long, which readers read first: it tells of
-# each column in each group.
+# each column in each group, and takes 2 MB of memory for each.
 _ROWS_IN_GROUP = 8192
+_MOST_GROUPS = 256
 _log = logging.getLogger(__name__)
 
 
@@ -42,7 +43,7 @@ def tabulate_representations(
         all of one model.
     features : path
         Parquet to write: id_str, feat_0, feat_1, ... (float32), galaxies in the order
-        of the files. In memory are 8,192 of them.
+        of the files. In memory are 8,192 of them, or a 256th if that is more.
 
     Raises
     ------
@@ -59,21 +60,29 @@ def tabulate_representations(
         features, schema=types, use_dictionary=False, write_statistics=["id_str"]
     ) as write:
         for group in track(
-            _groups(sources, types), total=n_galaxies, what="galaxies", size=len
+            _groups(sources, types, n_rows=_rows_in_group(n_galaxies)),
+            total=n_galaxies,
+            what="galaxies",
+            size=len,
         ):
             write(group)
     _log.info("wrote %d galaxies to %s", n_galaxies, features)
 
 
+def _rows_in_group(n_galaxies: int) -> int:
+    """How many rows a group has, in a table of so many."""
+    return max(_ROWS_IN_GROUP, -(-n_galaxies // _MOST_GROUPS))
+
+
 def _groups(
-    sources: Sequence[StoredRepresentations], types: pa.Schema
+    sources: Sequence[StoredRepresentations], types: pa.Schema, *, n_rows: int
 ) -> Iterator[pa.Table]:
-    """Tables that are valid until the next one is asked for."""
+    """Tables of so many rows, each valid until the next one is asked for."""
     ids = itertools.chain.from_iterable(
         hdf5.read_ids(source.path, dataset=DATASET) for source in sources
     )
     # A column lies in one piece, as it is written.
-    waiting = np.empty((_ROWS_IN_GROUP, len(types) - 1), np.float32, order="F")
+    waiting = np.empty((n_rows, len(types) - 1), np.float32, order="F")
     n_waiting = 0
 
     def group() -> pa.Table:
@@ -82,10 +91,10 @@ def _groups(
         return pa.table([some, *columns], schema=types)
 
     for values in pieces(sources, step=_ROWS):
-        n_fit = min(len(values), _ROWS_IN_GROUP - n_waiting)
+        n_fit = min(len(values), n_rows - n_waiting)
         waiting[n_waiting : n_waiting + n_fit] = values[:n_fit]
         n_waiting += n_fit
-        if n_waiting == _ROWS_IN_GROUP:
+        if n_waiting == n_rows:
             yield group()
             n_waiting = len(values) - n_fit
             waiting[:n_waiting] = values[n_fit:]
