@@ -260,6 +260,31 @@ def test_a_job_that_fails_in_a_queue_is_shown(
 
 
 @pytest.mark.parametrize("name", ["lsf", "pbs"])
+def test_profiles_ask_for_what_that_of_slurm_does(name: str):
+    """All but what only Slurm has: groups, and what its plugin reads."""
+    slurm, mine = (
+        yaml.safe_load((ROOT / f"profiles/{one}/config.yaml").read_text())
+        for one in ("slurm", name)
+    )
+    only_slurm = {"cluster", "partitions", "executor", "groups", "group-components"}
+    for key in {k for k in slurm if not k.startswith(("slurm", "__"))} - only_slurm:
+        if key not in ("set-resources", "default-resources"):
+            assert mine[key] == slurm[key], key
+    for rule, asks in slurm["set-resources"].items():
+        for resource in asks.keys() & {"mem_mb", "runtime"}:
+            assert mine["set-resources"][rule][resource] == asks[resource], rule
+    default = mine["default-resources"]
+    assert (
+        default.items()
+        >= {
+            resource: slurm["default-resources"][resource]
+            for resource in ("mem_mb", "runtime")
+        }.items()
+    )
+    assert mine["set-resources"].keys() == slurm["set-resources"].keys()
+
+
+@pytest.mark.parametrize("name", ["lsf", "pbs"])
 def test_profiles_plan(project: Path, name: str):
     """By the executor of the profile, with its plugin; nothing is submitted."""
     profile = yaml.safe_load((ROOT / f"profiles/{name}/config.yaml").read_text())
