@@ -49,7 +49,7 @@ check: setup docs
 	$(BIN)/snakemake --lint
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 clean:
 	rm -rf results .snakemake docs/_build docs/made

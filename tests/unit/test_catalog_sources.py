@@ -137,6 +137,7 @@ def test_gzipped_csv(tmp_path):
         (gzip.compress(bytes(5_000_000)), "found a row longer than 65536 bytes"),
         (gzip.compress(b"id_str\n1\n"), "columns missing: file_loc"),
     ],
+    ids=["no archive", "cut short", "long row", "no column"],
 )
 def test_damaged_gzip(tmp_path, content, message):
     """No archive, one cut short, a row that grows without end."""

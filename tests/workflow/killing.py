@@ -29,11 +29,12 @@ _MOST_SECONDS = 120.0
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One job of the workflow, and how long it took."""
+    """One job of the workflow, and how long it worked."""
 
     rule: str
     outputs: tuple[str, ...]
-    seconds: float
+    cpu_seconds: float
+    """Of all its threads; unlike the clock's, the same on a busy machine."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,20 +65,20 @@ def jobs_of(project: Path) -> dict[str, Job]:
     for log in sorted(outputs):
         times = project / log.replace("/logs/", "/benchmarks/").replace(".log", ".tsv")
         rows = csv.DictReader(times.read_text().splitlines(), delimiter="\t")
-        seconds = float(next(rows)["s"])
-        job = Job(rules[log], tuple(sorted(outputs[log])), seconds)
+        cpu_seconds = float(next(rows)["cpu_time"])
+        job = Job(rules[log], tuple(sorted(outputs[log])), cpu_seconds)
         jobs.setdefault(job.rule, job)
     return jobs
 
 
 def kill(project: Path, job: Job, *, kind: str, moment: float) -> Outcome:
-    """Run one job again, and kill it after a share of its time."""
+    """Run one job again, and kill it after a share of its work."""
     for name in job.outputs:
         remove(project / name)
     with _started(project, job) as workflow:
         process = _process_of(workflow, job.rule)
         if process is not None:
-            time.sleep(moment * job.seconds)
+            _wait_for_work(process, cpu_seconds=moment * job.cpu_seconds)
         was_running = process is not None and process.is_running()
         with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):
             if kind == "job" and process is not None:
@@ -131,6 +132,12 @@ def _process_of(workflow: subprocess.Popen, rule: str) -> psutil.Process | None:
                     return process
         time.sleep(0.02)
     return None
+
+
+def _wait_for_work(process: psutil.Process, *, cpu_seconds: float) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.is_running() and sum(process.cpu_times()[:2]) < cpu_seconds:
+            time.sleep(0.02)
 
 
 def _wait_for_orphans(project: Path) -> None:

@@ -19,10 +19,15 @@ from tests.workflow.same_results import assert_same
 from tests.workflow.test_conventions import BODIES
 from tests.workflow.workflow import NOT_IN_TINY, snakemake
 
-pytestmark = [pytest.mark.slow, pytest.mark.faults]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.faults,
+    pytest.mark.timeout(1800),  # the first test waits for rules that come before
+]
 
 RULES = sorted(set(BODIES) - NOT_IN_TINY)
 SEED = 5
+MODELS = {"train", "fit_pca", "finetune_rings"}
 
 
 def plan() -> dict[str, tuple[str, float]]:
@@ -47,7 +52,9 @@ def kill_and_run_again(
     outcome = killing.kill(project, job, kind=kind, moment=moment)
     for name in outcome.left:
         assert_same(project / name, finished / name, roots=roots)
-    result = snakemake(project, *job.outputs)
+    # A model that was complete is kept, and no rule makes its files: ask for all.
+    is_kept = job.rule in MODELS and set(outcome.left) == set(job.outputs)
+    result = snakemake(project, *(() if is_kept else job.outputs))
     assert result.returncode == 0, result.stdout
     for name in job.outputs:
         assert_same(project / name, finished / name, roots=roots)
@@ -66,7 +73,7 @@ def outcomes(
     with ThreadPoolExecutor(2) as pool:
         yield {
             job.rule: pool.submit(kill_and_run_again, finished_project, job, folder)
-            for job in sorted(jobs, key=lambda job: -job.seconds)
+            for job in sorted(jobs, key=lambda job: -job.cpu_seconds)
         }
 
 
@@ -76,6 +83,6 @@ def test_killed_and_run_again(rule: str, outcomes: dict[str, Future]):
 
 
 def test_most_were_killed_before_their_end(outcomes: dict[str, Future]):
-    """The moment is a share of the time that the job took the first time."""
+    """The moment is a share of the job's work the first time."""
     was_running = [future.result().was_running for future in outcomes.values()]
     assert np.mean(was_running) > 0.7

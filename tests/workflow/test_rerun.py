@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -159,26 +158,24 @@ def test_a_changed_setting_reruns_its_rule_and_what_follows(
     assert planned == with_readers(changed)
 
 
-def test_without_shards_the_same_model_is_trained(
-    growing_project: Path, tmp_path: Path
-):
+def test_without_shards_the_same_model_is_trained(own_project: Path, tmp_path: Path):
     """Run it: no shard is asked for or read, and the weights are equal to the bit."""
-    model = growing_project / "results/models/tiny/0"
+    model = own_project / "results/models/tiny/0"
     before = load_card(model)
-    shutil.rmtree(growing_project / "results/shards")
+    shutil.rmtree(own_project / "results/shards")
     configfiles = change_settings(tmp_path, "train", shards="none", cache="file")
-    planned = planned_rules(growing_project, configfiles=configfiles)
+    planned = planned_rules(own_project, configfiles=configfiles)
     assert planned == with_readers({"train"})
     result = snakemake(
-        growing_project, "results/models/tiny/0/card.json", configfiles=configfiles
+        own_project, "results/models/tiny/0/card.json", configfiles=configfiles
     )
     assert result.returncode == 0, result.stdout
     assert RULE_LINE.findall(result.stdout) == ["train"]
-    assert not (growing_project / "results/shards").exists()
+    assert not (own_project / "results/shards").exists()
     assert load_card(model).weights_digest == before.weights_digest
     more = tmp_path / "quality.yaml"
     more.write_text("write_shards: {encoding: jpeg, jpeg_quality: 50}\n")
-    again = planned_rules(growing_project, configfiles=(*configfiles, more))
+    again = planned_rules(own_project, configfiles=(*configfiles, more))
     assert not {"train", "write_shards"} & again
 
 
@@ -193,73 +190,66 @@ def test_two_settings_that_swap_their_values_are_a_change(
 
 
 def test_another_ensemble_member_is_trained_beside_the_first(
-    finished_project: Path, tmp_path: Path
+    own_project: Path, tmp_path: Path
 ):
     """Run it: twice the passes, and the first member's weights as they were."""
     path = tmp_path / "members.yaml"
     path.write_text("n_models: 2\n")
-    encoder = finished_project / "results/models/tiny/0/encoder.keras"
+    encoder = own_project / "results/models/tiny/0/encoder.keras"
     before = encoder.stat()
-    result = snakemake(finished_project, configfiles=(TINY, path))
+    result = snakemake(own_project, configfiles=(TINY, path))
     assert result.returncode == 0, result.stdout
-    assert n_passes(finished_project) == 4
+    assert n_passes(own_project) == 4
     digests = [
-        load_card(finished_project / f"results/models/tiny/{i}").weights_digest
+        load_card(own_project / f"results/models/tiny/{i}").weights_digest
         for i in range(2)
     ]
     assert digests[0] != digests[1]
     assert encoder.stat().st_mtime_ns == before.st_mtime_ns
-    back = snakemake(finished_project)
+    back = snakemake(own_project)
     assert back.returncode == 0, back.stdout
-    assert n_passes(finished_project) == 2
+    assert n_passes(own_project) == 2
 
 
 def test_a_changed_n_samples_really_runs_without_training(
-    finished_project: Path, tmp_path: Path
+    own_project: Path, tmp_path: Path
 ):
     """Run it, and change it back: the models are the same files as before."""
-    encoder = finished_project / "results/models/tiny/0/encoder.keras"
+    encoder = own_project / "results/models/tiny/0/encoder.keras"
     before = encoder.stat()
-    assert n_passes(finished_project) == 2
+    assert n_passes(own_project) == 2
     result = snakemake(
-        finished_project, configfiles=change_settings(tmp_path, "predict", n_samples=4)
+        own_project, configfiles=change_settings(tmp_path, "predict", n_samples=4)
     )
     assert result.returncode == 0, result.stdout
-    assert n_passes(finished_project) == 4
-    result = snakemake(finished_project)
+    assert n_passes(own_project) == 4
+    result = snakemake(own_project)
     assert result.returncode == 0, result.stdout
-    assert n_passes(finished_project) == 2
+    assert n_passes(own_project) == 2
     after = encoder.stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
-@pytest.fixture
-def growing_project(finished_project: Path, tmp_path: Path) -> Iterator[Path]:
-    """The finished project to run on; afterwards its results are put back."""
-    folders = ("results", ".snakemake")
-    for name in folders:
-        shutil.copytree(finished_project / name, tmp_path / name, symlinks=True)
-    yield finished_project
-    for name in folders:
-        shutil.rmtree(finished_project / name)
-        shutil.move(tmp_path / name, finished_project / name)
-
-
 def test_a_galaxy_appended_is_predicted_by_the_kept_models(
-    growing_project: Path, tmp_path: Path
+    own_project: Path, finished_project: Path, tmp_path: Path
 ):
     """Run it: the twin of a galaxy, with the same image, gets the same results."""
-    results = growing_project / "results"
+    survey = finished_project / "results/survey"  # where the images were, and are
+    results = own_project / "results"
     models = [*results.glob("**/*.keras"), *results.glob("**/*_model.npz")]
     before = [path.stat().st_mtime_ns for path in models]
     table = pd.read_csv(results / "survey/labelled.csv", dtype={"id_str": str})
     twin = table.iloc[0]["id_str"]
     appended = table[:1].assign(id_str="more")
-    image = results / "survey" / appended["file_loc"].iloc[0]
+    image = survey / appended["file_loc"].iloc[0]
     appended.assign(file_loc=str(image)).to_csv(tmp_path / "more.csv", index=False)
-    tables = ["results/survey/labelled.csv", str(tmp_path / "more.csv")]
-    configfiles = change_settings(tmp_path, "prepare_catalog", labelled_catalogs=tables)
-    result = snakemake(growing_project, configfiles=configfiles)
+    configfiles = change_settings(
+        tmp_path,
+        "prepare_catalog",
+        labelled_catalogs=[str(survey / "labelled.csv"), str(tmp_path / "more.csv")],
+        unlabelled_catalogs=[str(survey / "unlabelled.csv")],
+    )
+    result = snakemake(own_project, configfiles=configfiles)
     assert result.returncode == 0, result.stdout
     ran = Counter(RULE_LINE.findall(result.stdout))
     assert not MODELS & set(ran)
