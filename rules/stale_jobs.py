@@ -20,6 +20,7 @@ __all__ = ["cancel_stale_jobs"]
 _RUN = re.compile(r"(.+_)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WIDTHS = {"JobID": 32, "Name": 128, "StdOut": 4096}
 _MOST_SECONDS = 300.0
+_SECONDS_TO_ANSWER = 60.0
 
 
 def cancel_stale_jobs(folder: Path) -> list[str]:
@@ -62,12 +63,20 @@ def _jobs_of(folder: Path) -> set[str]:
     """Jobs, waiting or running, that runs in this folder have sent off."""
     fields = ",".join(f"{name}:{width}" for name, width in _WIDTHS.items())
     command = ["squeue", "--noheader", f"--user={getpass.getuser()}"]
-    listed = subprocess.run(
-        [*command, f"--Format={fields}"], text=True, capture_output=True, check=False
-    )
+    try:
+        listed = subprocess.run(
+            [*command, f"--Format={fields}"],
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=_SECONDS_TO_ANSWER,
+            check=False,
+        ).stdout
+    except subprocess.TimeoutExpired:
+        return set()
     logs = f"{folder.resolve()}/slurm_logs/"
     found = set()
-    for line in listed.stdout.splitlines():
+    for line in listed.splitlines():
         start = 0
         values = []
         for width in _WIDTHS.values():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rules import stale_jobs
 from rules.stale_jobs import cancel_stale_jobs
 
 
@@ -14,10 +15,14 @@ def test_without_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert cancel_stale_jobs(tmp_path) == []
 
 
-def test_slurm_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """As on a machine that was a cluster's."""
+@pytest.mark.parametrize("does", ["echo cannot reach it >&2; exit 1", "exec sleep 60"])
+def test_slurm_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, does: str
+):
+    """As where it was taken away, or its controller is down."""
+    monkeypatch.setattr(stale_jobs, "_SECONDS_TO_ANSWER", 0.2)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     squeue = tmp_path / "squeue"
-    squeue.write_text("#!/bin/sh\necho cannot reach the controller >&2\nexit 1\n")
+    squeue.write_text(f"#!/bin/sh\n{does}\n")
     squeue.chmod(0o755)
     assert cancel_stale_jobs(tmp_path) == []
