@@ -37,7 +37,7 @@ SETTINGS = "chunk_catalog: {galaxies_per_chunk: 100}\n"
 NEEDS_SECONDS = 95
 NEEDS_MB = 700
 REQUESTS = {
-    "predict_baselines": "{mem_mb: 2000, runtime: 2 * attempt - 1}",
+    "predict_baselines": "{mem_mb: 2000, runtime: 4 * attempt - 3}",
     "prepare_ring_catalog": "{mem_mb: 800 * attempt}",
 }
 BURDENS = {
@@ -216,10 +216,10 @@ def test_more_memory_after_it_did_not_suffice(story: Story):
 
 
 def test_more_time_after_it_did_not_suffice(story: Story):
-    failed, succeeded = attempts(story.second, "predict_baselines")
-    assert failed.state == "TIMEOUT"
-    assert succeeded.state == "COMPLETED"
-    assert (failed.minutes, succeeded.minutes) == (1, 3)
+    tried = attempts(story.first + story.second, "predict_baselines")
+    minutes = {job.state: job.minutes for job in tried}
+    minutes.pop("CANCELLED", None)  # if one ran when the workflow was killed
+    assert minutes == {"TIMEOUT": 1, "COMPLETED": 5}
 
 
 def test_only_jobs_that_need_a_gpu_ask_for_one(story: Story):
