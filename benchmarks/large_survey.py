@@ -19,9 +19,9 @@ from zoobot.data_utils.image_statistics import STATISTICS
 from zoobot.schemas import get_schema
 
 __all__ = [
-    "CHUNK",
     "SCHEMA",
     "draw_catalogs",
+    "draw_prepared",
     "draw_representations",
     "draw_ring_tables",
     "draw_statistics",
@@ -29,9 +29,8 @@ __all__ = [
 ]
 
 SCHEMA = "gz_decals"
-CHUNK = 5000
-_LABELLED = 0.8
 _IMAGES = 64
+_DRAWN = 5000  # galaxies whose representations differ
 _RINGS = 1000  # and as many galaxies without, however large the survey
 _RING_COLUMNS = (
     "smooth-or-featured_featured-or-disk_fraction",
@@ -40,31 +39,56 @@ _RING_COLUMNS = (
 )
 
 
-def draw_catalogs(folder: Path, n_galaxies: int) -> None:
-    """Write images, labelled.csv, unlabelled.csv and ring_fractions.csv."""
+def draw_catalogs(folder: Path, n_galaxies: int, *, labelled: float = 0.8) -> None:
+    """Write images, labelled.csv, unlabelled.csv, ring_fractions.csv, own_labels.csv.
+
+    So large a share of the galaxies has votes and fractions; all have labels of one's
+    own.
+    """
     rng = np.random.default_rng(0)
     (folder / "images").mkdir()
     for i in range(_IMAGES):
         pixels = rng.integers(256, size=(32, 32, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / f"images/{i}.png")
-    ids = np.array([f"galaxy_{i:09d}" for i in range(n_galaxies)])
-    files = np.array([f"images/{i % _IMAGES}.png" for i in range(n_galaxies)])
-    catalog = pd.DataFrame({"id_str": ids, "file_loc": files})
-    n_labelled = int(_LABELLED * n_galaxies)
-    answers = get_schema(SCHEMA).label_cols
-    votes = rng.poisson(5, size=(n_labelled, len(answers)))
-    labelled = pd.concat(
-        [catalog[:n_labelled], pd.DataFrame(votes, columns=answers)], axis=1
-    )
-    labelled.to_csv(folder / "labelled.csv", index=False)
-    catalog[n_labelled:].to_csv(folder / "unlabelled.csv", index=False)
+    with_votes, without = _draw_galaxies(n_galaxies, labelled)
+    with_votes.to_csv(folder / "labelled.csv", index=False)
+    without.to_csv(folder / "unlabelled.csv", index=False)
+    ids = pd.concat([with_votes["id_str"], without["id_str"]])
+    own = pd.DataFrame({"id_str": ids, "merger": np.arange(n_galaxies) % 2})
+    own.to_csv(folder / "own_labels.csv", index=False)
+    n_labelled = len(with_votes)
     fractions = np.full((n_labelled, len(_RING_COLUMNS)), 0.9)
     fractions[:, 2] = 0.1  # neither a ring nor none
     fractions[:_RINGS, 2] = 0.5
     fractions[_RINGS : 2 * _RINGS, 2] = 0.0
     rings = pd.DataFrame(fractions, columns=list(_RING_COLUMNS))
-    rings.insert(0, "id_str", ids[:n_labelled])
+    rings.insert(0, "id_str", with_votes["id_str"])
     rings.to_csv(folder / "ring_fractions.csv", index=False)
+
+
+def draw_prepared(folder: Path, n_galaxies: int, *, labelled: float = 0.8) -> None:
+    """Write labelled.parquet and unlabelled.parquet as prepare_catalog would."""
+    folder.mkdir()
+    tables = _draw_galaxies(n_galaxies, labelled)
+    for name, table in zip(("labelled", "unlabelled"), tables, strict=True):
+        table.insert(2, "image_digest", table["id_str"].str.zfill(32))
+        table.to_parquet(folder / f"{name}.parquet", index=False)
+
+
+def _draw_galaxies(
+    n_galaxies: int, labelled: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Galaxies with votes, and without."""
+    rng = np.random.default_rng(4)
+    ids = np.array([f"galaxy_{i:09d}" for i in range(n_galaxies)])
+    files = np.array([f"images/{i % _IMAGES}.png" for i in range(n_galaxies)])
+    galaxies = pd.DataFrame({"id_str": ids, "file_loc": files})
+    n_labelled = int(labelled * n_galaxies)
+    answers = get_schema(SCHEMA).label_cols
+    votes = pd.DataFrame(
+        rng.poisson(5, size=(n_labelled, len(answers))), columns=answers
+    )
+    return pd.concat([galaxies[:n_labelled], votes], axis=1), galaxies[n_labelled:]
 
 
 def draw_statistics(chunks: Path, folder: Path) -> None:
@@ -89,8 +113,9 @@ def draw_representations(chunks: Path, folder: Path, *, like: Path) -> None:
     one = hdf5.read(like, dataset="representations")
     rng = np.random.default_rng(2)
     spread = np.geomspace(1, 0.01, one.values.shape[1])
-    values = (rng.normal(size=(CHUNK, len(spread))) * spread).astype(np.float32)
+    drawn = rng.normal(size=(_DRAWN, len(spread))) * spread
     for name, ids in _ids_of(chunks):
+        values = np.resize(drawn, (len(ids), len(spread)))
         with hdf5.create(
             folder / f"{name}.hdf5",
             dataset="representations",
@@ -98,7 +123,7 @@ def draw_representations(chunks: Path, folder: Path, *, like: Path) -> None:
             label_cols=one.label_cols,
             attributes=one.attributes,
         ) as dataset:
-            dataset[...] = values[: len(ids)]
+            dataset[...] = values
 
 
 def repeat_predictions(chunks: Path, folder: Path, *, like: Path) -> None:

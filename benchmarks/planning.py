@@ -2,7 +2,9 @@
 
 The rules are the project's own, in a copy of it; the scripts are replaced by one that
 only creates the files that it is told to write, so that what is left is the cost of the
-workflow itself. The parts of the survey are empty files.
+workflow itself. The parts of the survey are empty files. A million galaxies are planned
+from a synthetic catalogue without images, which the project's own scripts split and
+cut into chunks: how many jobs there are is known once these have run.
 
 Run it from the project's folder: ``python -m benchmarks.planning``
 """
@@ -18,10 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from benchmarks import large_survey
 from benchmarks.side_by_side import HEADER, Row
+from benchmarks.stages import Cost, cost_of
 
 __all__ = ["main", "measure"]
 
@@ -45,7 +49,14 @@ for name in {names}:
     (folder / f"{{name}}.parquet").touch()
 (folder / "order.txt").write_text("\\n".join({names}))
 """
+_GIVEN = """
+for name in ("labelled", "unlabelled"):
+    given = Path("given", f"{name}.parquet")
+    option = Path(sys.argv[sys.argv.index(f"--{name}") + 1])
+    option.write_bytes(given.read_bytes())
+"""
 _SETTINGS = """\
+chunk_catalog: {galaxies_per_chunk: 10000}
 prepare_catalog: {labelled_catalogs: [survey.csv], unlabelled_catalogs: []}
 prepare_ring_catalog: {catalogs: [survey.csv]}
 """
@@ -57,20 +68,31 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shards", type=int, default=1000, help="and as many chunks")
+    parser.add_argument("--galaxies", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=3, help="dry runs")
     parser.add_argument("--jobs", type=int, default=200, help="jobs that are run")
     args = parser.parse_args(argv)
-    rows = measure(args.shards, rounds=args.rounds, n_jobs=args.jobs)
+    rows = measure(
+        args.shards, n_galaxies=args.galaxies, rounds=args.rounds, n_jobs=args.jobs
+    )
     print(HEADER, *rows, sep="\n")
 
 
-def measure(n_shards: int = 1000, *, rounds: int = 3, n_jobs: int = 200) -> list[Row]:
+def measure(
+    n_shards: int = 1000,
+    *,
+    n_galaxies: int = 1_000_000,
+    rounds: int = 3,
+    n_jobs: int = 200,
+) -> list[Row]:
     """Time dry runs, and the first jobs of a run.
 
     Parameters
     ----------
     n_shards : int
         Shards of the survey, and chunks.
+    n_galaxies : int
+        Galaxies of another survey, which is only planned; four of five have votes.
     rounds : int
         How often the survey is planned.
     n_jobs : int
@@ -78,7 +100,7 @@ def measure(n_shards: int = 1000, *, rounds: int = 3, n_jobs: int = 200) -> list
     """
     with tempfile.TemporaryDirectory() as folder:
         project = _project_with_parts(Path(folder), n_shards)
-        planned = [_seconds_to_plan(project) for _ in range(rounds)]
+        planned = [_cost_of_plan(project).seconds for _ in range(rounds)]
         finished = _seconds_of_jobs(project, n_jobs)
     step = max(1, n_jobs // 5)
     each = [
@@ -106,18 +128,51 @@ def measure(n_shards: int = 1000, *, rounds: int = 3, n_jobs: int = 200) -> list
             better="less",
             unit=" s",
         ),
+        *_rows_of_galaxies(n_galaxies, rounds),
     ]
+
+
+def _rows_of_galaxies(n_galaxies: int, rounds: int) -> list[Row]:
+    """Time and memory of planning a survey of so many galaxies."""
+    with tempfile.TemporaryDirectory() as folder:
+        project = _project_with_galaxies(Path(folder), n_galaxies)
+        costs = [_cost_of_plan(project) for _ in range(rounds)]
+        parts = project / "results/catalog"
+        n_chunks, n_shards = (
+            len(list(parts.glob(f"{kind}/*.parquet"))) for kind in ("chunks", "shards")
+        )
+    survey = f"{n_galaxies} galaxies, {n_chunks} chunks and {n_shards} shards"
+    figures = {
+        f"dry run of a survey of {survey}": ([c.seconds for c in costs], 60, " s"),
+        f"peak memory of planning {survey}": ([c.peak_mib for c in costs], 954, " MiB"),
+    }
+    return [
+        Row(
+            what=what,
+            against="-",
+            measured=statistics.median(found),
+            least=min(found),
+            most=max(found),
+            bar=bar,
+            better="less",
+            unit=unit,
+        )
+        for what, (found, bar, unit) in figures.items()
+    ]
+
+
+def _project_with_galaxies(project: Path, n_galaxies: int) -> Path:
+    """A copy of the project, with a catalogue that its own scripts have cut."""
+    large_survey.draw_prepared(project / "given", n_galaxies)
+    scripts = _copy_project(project, {"prepare_catalog": _GIVEN})
+    for name in ("split_catalog", "chunk_catalog"):
+        shutil.copy2(ROOT / "workflow_scripts" / f"{name}.py", scripts)
+    _run_catalogs(project)
+    return project
 
 
 def _project_with_parts(project: Path, n_shards: int) -> Path:
     """A copy of the project, run up to the tables of its shards and chunks."""
-    for name in _PROJECT:
-        source = ROOT / name
-        if source.is_dir():
-            ignore = shutil.ignore_patterns("__pycache__")
-            shutil.copytree(source, project / name, ignore=ignore)
-        else:
-            shutil.copy2(source, project / name)
     n_of = {part: round(share * n_shards) for part, share in _SHARES.items()}
     shards = [f"{part}_{i:012x}" for part in n_of for i in range(n_of[part])]
     chunks = [f"labelled_{i:012x}" for i in range(n_shards)]
@@ -125,15 +180,33 @@ def _project_with_parts(project: Path, n_shards: int) -> Path:
         "split_catalog": _PART_WRITER.format(option="--shards-folder", names=shards),
         "chunk_catalog": _PART_WRITER.format(option="--chunks-folder", names=chunks),
     }
-    (project / "workflow_scripts").mkdir()
+    _copy_project(project, parts)
+    _run_catalogs(project)
+    return project
+
+
+def _copy_project(project: Path, parts: Mapping[str, str]) -> Path:
+    """Copy the project, with stand-ins for its scripts; give the folder of these."""
+    for name in _PROJECT:
+        source = ROOT / name
+        if source.is_dir():
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(source, project / name, ignore=ignore)
+        else:
+            shutil.copy2(source, project / name)
+    scripts = project / "workflow_scripts"
+    scripts.mkdir()
     for script in (ROOT / "workflow_scripts").glob("*.py"):
         text = _STAND_IN + parts.get(script.stem, "")
-        (project / "workflow_scripts" / script.name).write_text(text)
+        (scripts / script.name).write_text(text)
     (project / "survey.csv").touch()
     (project / "survey.yaml").write_text(_SETTINGS)
+    return scripts
+
+
+def _run_catalogs(project: Path) -> None:
     command = _snakemake("--quiet", "all", "--until", "split_catalog", "chunk_catalog")
     subprocess.run(command, cwd=project, check=True, capture_output=True)
-    return project
 
 
 def _snakemake(*options: str) -> list[str]:
@@ -141,12 +214,8 @@ def _snakemake(*options: str) -> list[str]:
     return [*command, *options, "--configfile", "survey.yaml"]
 
 
-def _seconds_to_plan(project: Path) -> float:
-    start = time.perf_counter()
-    subprocess.run(
-        _snakemake("--dry-run"), cwd=project, check=True, capture_output=True
-    )
-    return time.perf_counter() - start
+def _cost_of_plan(project: Path) -> Cost:
+    return cost_of(_snakemake("--dry-run"), folder=project)
 
 
 def _seconds_of_jobs(project: Path, n_jobs: int) -> list[float]:

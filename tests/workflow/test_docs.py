@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import re
 from pathlib import Path
 
@@ -132,6 +133,16 @@ def test_the_page_of_programs_has_all_of_them(
         assert f"usage: python -m workflow_scripts.{path.stem} [-h]" in page
         for option in re.findall(r'"(--[a-z][a-z-]*)"', path.read_text()):
             assert f"{option} " in page, f"{path.stem}: {option}"
+
+
+def test_the_page_on_planning_shows_what_its_code_prints():
+    blocks = blocks_of(ROOT / "docs/planning.md")
+    code = next(i for i, block in enumerate(blocks) if "def plan(" in block.text)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(blocks[code].text, "<block>", "exec"), {})
+    assert blocks[code + 1].language == "text"
+    assert printed.getvalue() == blocks[code + 1].text
 
 
 def test_citation_file_is_valid():
