@@ -187,9 +187,11 @@ def test_every_galaxy_is_in_every_table_once(story: Story):
 
 def test_jobs_outlive_a_workflow_that_is_killed_and_the_next_cancels_them(story: Story):
     """None of its jobs, so that no two write one file; what was finished stays."""
-    assert {"train"} <= {job.rule for job in story.orphans}
+    # What asks for too little may have ended by itself in the meantime.
+    orphans = [job for job in story.orphans if job.rule not in REQUESTS]
+    assert "train" in {job.rule for job in orphans}
     ended = {job.number: job for job in story.first}
-    for job in story.orphans:
+    for job in orphans:
         assert ended[job.number].state == "CANCELLED", job
         assert re.search(rf"^Cancelled jobs of .*\b{job.number}\b", story.printed, re.M)
     finished = {job.rule for job in story.first if job.state == "COMPLETED"}
