@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
-from tests import networks
+from tests import fits_files, networks
 from zoobot import preprocess, schemas
 from zoobot.data_utils import hdf5, image_datasets
+from zoobot.data_utils.fits_images import DEFAULT_RENDERING
+from zoobot.data_utils.images import load_image
 from zoobot.estimators import define_model
 from zoobot.estimators.model_card import load_card
 from zoobot.predictions import dropout_passes, predict_on_images, vote_fraction_tables
@@ -150,6 +153,38 @@ def test_tables_are_of_vote_fractions(
     assert list(rounded) == list(expected)
     fraction = f"{schema.label_cols[0]}_fraction"
     np.testing.assert_allclose(rounded[fraction], expected[fraction], atol=1e-5)
+
+
+def test_fits_images_are_drawn_as_they_were_for_training(tmp_path, checkpoint_dir):
+    """With settings of one's own: what the same pictures give as png files."""
+    folders = {name: tmp_path / name for name in ("fits", "png")}
+    darker = DEFAULT_RENDERING.model_copy(update={"band_scales": [0.05, 0.1, 0.2]})
+    for folder in folders.values():
+        folder.mkdir()
+    for seed in range(3):
+        path = folders["fits"] / f"{seed}.fits"
+        fits_files.cube(path, fits_files.fluxes(32, seed=seed))
+        picture = load_image(path, size_px=32, rendering=darker)
+        Image.fromarray(picture).save(folders["png"] / f"{seed}.png")
+    found = {}
+    for name, file_format, rendering in (
+        ("png", "png", None),
+        ("drawn", "fits", darker),
+        ("drawn as usual", "fits", None),
+    ):
+        save_loc = tmp_path / f"{name}.hdf5"
+        predict(
+            folders[file_format],
+            checkpoint_dir,
+            save_loc,
+            file_format=file_format,
+            rendering=rendering,
+        )
+        rows = hdf5.read(save_loc, dataset="predictions")
+        assert rows.id_str == ["0", "1", "2"]
+        found[name] = rows.values
+    np.testing.assert_array_equal(found["drawn"], found["png"])
+    assert not np.allclose(found["drawn as usual"], found["png"], rtol=1e-3)
 
 
 def test_jpg_is_found_under_both_names(tmp_path, planted, checkpoint_dir):

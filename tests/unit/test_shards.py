@@ -19,6 +19,7 @@ from zoobot.data_utils import (
     shuffling,
     tfrecord_datasets,
 )
+from zoobot.data_utils.fits_images import DEFAULT_RENDERING
 from zoobot.data_utils.images import load_image
 from zoobot.data_utils.shuffling import n_buffered
 from zoobot.preprocess import PreprocessingConfig, preprocess_dataset
@@ -504,11 +505,19 @@ def test_fits_images_among_others(catalogue, tmp_path):
     rng = np.random.default_rng(0)
     path = tmp_path / "galaxy.fits"
     fits.writeto(path, rng.random((3, 40, 40), dtype=np.float32))
+    darker = DEFAULT_RENDERING.model_copy(update={"band_scales": [0.1, 0.2, 0.3]})
+    for rendering in (None, darker):
+        drawn = load_image(path, size_px=32, rendering=rendering)
+        dataset = image_datasets.get_image_dataset(
+            [path],
+            file_format="fits",
+            requested_img_size=32,
+            batch_size=1,
+            rendering=rendering,
+        )
+        np.testing.assert_array_equal(images_in(dataset), [drawn])
     expected = load_image(path, size_px=32)
-    dataset = image_datasets.get_image_dataset(
-        [path], file_format="fits", requested_img_size=32, batch_size=1
-    )
-    np.testing.assert_array_equal(images_in(dataset), [expected])
+    assert drawn.mean() < expected.mean() - 10
     mixed = catalogue[:2].copy()
     mixed.loc[1, "file_loc"] = str(path)
     shard = write(tmp_path, mixed)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from zoobot.data_utils.image_files import SUFFIXES
 from zoobot.data_utils.images import load_image
 from zoobot.data_utils.untuned import untuned
+from zoobot.settings.images import RenderFits
 
 __all__ = ["get_image_dataset"]
 
@@ -24,6 +25,7 @@ def get_image_dataset(
     margin_px: int = 0,
     labels: Sequence | np.ndarray | None = None,
     unreadable: dict[str, str] | None = None,
+    rendering: RenderFits | None = None,
 ) -> tf.data.Dataset:
     """Batches of image files, in the order given.
 
@@ -47,6 +49,8 @@ def get_image_dataset(
         Filled, while the batches are read, with the paths of images that cannot be
         read and the reasons; in the batches they are black. Without it, the first is an
         error.
+    rendering : RenderFits, optional
+        How FITS images become pictures; as config.yaml sets it if not given.
 
     Returns
     -------
@@ -74,6 +78,7 @@ def get_image_dataset(
             size=requested_img_size,
             margin=margin_px,
             unreadable=unreadable,
+            rendering=rendering,
         )
         return row | {"image": image}
 
@@ -123,7 +128,12 @@ def _checked_labels(labels: Sequence | np.ndarray, *, n_galaxies: int) -> np.nda
 
 
 def _load(
-    path: tf.Tensor, *, size: int, margin: int, unreadable: dict[str, str] | None
+    path: tf.Tensor,
+    *,
+    size: int,
+    margin: int,
+    unreadable: dict[str, str] | None,
+    rendering: RenderFits | None,
 ) -> tf.Tensor:
     side = size - 2 * margin
 
@@ -131,7 +141,7 @@ def _load(
     def load(path: bytes) -> np.ndarray:
         name = path.decode()
         try:
-            return load_image(name, size_px=size, margin_px=margin)
+            return load_image(name, size_px=size, margin_px=margin, rendering=rendering)
         except ValueError as error:
             if unreadable is None:
                 raise

@@ -24,6 +24,7 @@ from zoobot.predictions.dropout_passes import (
 )
 from zoobot.representations.extract import sweep, sweep_shards
 from zoobot.schemas import Schema
+from zoobot.settings.images import RenderFits
 from zoobot.settings.programs import MakePredictions
 
 __all__ = ["Ensemble", "Predicted", "load_ensemble"]
@@ -83,6 +84,7 @@ class Ensemble:
         settings: MakePredictions,
         threads: int | None = None,
         with_representations: bool = False,
+        rendering: RenderFits | None = None,
     ) -> Predicted:
         """Predict galaxies from their image files; bad images are left out.
 
@@ -96,6 +98,8 @@ class Ensemble:
             Threads of OpenVINO; else all cores.
         with_representations : bool
             Whether to keep those of the first member.
+        rendering : RenderFits, optional
+            How FITS images become pictures; as config.yaml sets it if not given.
         """
         unreadable: dict[str, str] = {}
         passes, features = [], None
@@ -108,6 +112,7 @@ class Ensemble:
                 engine=settings.engine,
                 threads=threads,
                 unreadable=unreadable,
+                rendering=rendering,
             )
             is_kept = with_representations and number == 0
             found, kept = _passes(blocks, member, settings=settings, is_kept=is_kept)

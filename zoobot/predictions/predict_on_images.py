@@ -12,6 +12,7 @@ from zoobot.predictions.prediction_files import (
     write_rejected,
 )
 from zoobot.schemas import Schema
+from zoobot.settings.images import RenderFits
 from zoobot.settings.programs import MakePredictions
 
 __all__ = ["predict"]
@@ -31,6 +32,7 @@ def predict(
     final_size: int | None = None,
     seed: int = 42,
     interval: float = 0.9,
+    rendering: RenderFits | None = None,
 ) -> None:
     """Predict volunteers' votes for all images in a folder, and write a file.
 
@@ -63,6 +65,9 @@ def predict(
         Seed of the dropped units.
     interval : float
         Probability that the interval of a vote fraction holds.
+    rendering : RenderFits, optional
+        How FITS images become pictures: as those were drawn that the model was trained
+        on. As config.yaml sets it if not given.
 
     Raises
     ------
@@ -83,7 +88,9 @@ def predict(
         crop_size=crop_size,
         final_size=final_size,
     )
-    predicted = ensemble.predict_images(galaxies, settings=settings)
+    predicted = ensemble.predict_images(
+        galaxies, settings=settings, rendering=rendering
+    )
     write_rejected(predicted.rejected, beside=save_loc)
     predicted.check_any()
     write_predictions(

@@ -24,6 +24,7 @@ from zoobot.logs import track
 from zoobot.preprocess import PreprocessingConfig, preprocess_images
 from zoobot.representations import openvino_engine
 from zoobot.representations.representation_files import write_representations
+from zoobot.settings.images import RenderFits
 from zoobot.settings.representations import ExtractRepresentations
 
 __all__ = [
@@ -87,6 +88,7 @@ def sweep(
     engine: str = "tensorflow",
     threads: int | None = None,
     unreadable: dict[str, str] | None = None,
+    rendering: RenderFits | None = None,
 ) -> Iterator[np.ndarray]:
     """Representations of image files, batch by batch, in the order given.
 
@@ -108,7 +110,8 @@ def sweep(
     threads : int, optional
         Threads of OpenVINO; else all cores.
     unreadable : dict, optional
-        As `central_views` takes it.
+    rendering : RenderFits, optional
+        As `central_views` takes them.
 
     Yields
     ------
@@ -125,7 +128,11 @@ def sweep(
     else:
         encode = openvino_engine.compiled(folded(encoder), threads=threads)
     images = central_views(
-        paths, card=card, batch_size=batch_size, unreadable=unreadable
+        paths,
+        card=card,
+        batch_size=batch_size,
+        unreadable=unreadable,
+        rendering=rendering,
     )
     yield from within_memory(
         encode,
@@ -186,6 +193,7 @@ def central_views(
     card: ModelCard,
     batch_size: int,
     unreadable: dict[str, str] | None = None,
+    rendering: RenderFits | None = None,
 ) -> tf.data.Dataset:
     """What a model's encoder takes of image files, in the order given.
 
@@ -200,6 +208,8 @@ def central_views(
     unreadable : dict, optional
         Filled, on the way, with paths of images that cannot be read, which are black
         then, and the reasons; without it the first is an error.
+    rendering : RenderFits, optional
+        How FITS images become pictures; as config.yaml sets it if not given.
 
     Returns
     -------
@@ -212,6 +222,7 @@ def central_views(
         batch_size=batch_size,
         margin_px=_margin(card),
         unreadable=unreadable,
+        rendering=rendering,
     )
     view = _viewing(card)
     views = images.map(
