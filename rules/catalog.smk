@@ -48,7 +48,8 @@ rule prepare_catalog:
         "python -m workflow_scripts.prepare_catalog "
         "--schema {params.schema:q} --data-folder {params.data_folder:q} --labelled {output.labelled} "
         "--unlabelled {output.unlabelled} --rejected {output.rejected} "
-        "--images-folder {output.images} --threads {threads} {params.settings} "
+        "--images-folder {output.images} --kept-images results/catalog/kept_images "
+        "--code {params.code} --threads {threads} {params.settings} "
         "{params.rendering} > {log} 2>&1"
 
 

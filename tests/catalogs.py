@@ -79,6 +79,8 @@ def prepare(
     threads=2,
     schema=SCHEMA,
     rendering=DEFAULT_RENDERING,
+    kept_images=None,
+    code="",
     **changes,
 ):
     """Run prepare_catalog with paths relative to a folder, and read what it wrote."""
@@ -97,6 +99,8 @@ def prepare(
         unlabelled=out / "unlabelled.parquet",
         rejected=out / "rejected.csv",
         rendering=rendering,
+        kept_images=kept_images,
+        code=code,
         threads=threads,
     )
     return Result(

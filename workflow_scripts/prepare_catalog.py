@@ -17,6 +17,8 @@ def main(argv: list[str] | None = None) -> None:
     add("--unlabelled", type=Path, required=True, help="parquet file to write")
     add("--rejected", type=Path, required=True, help="csv file to write")
     add("--images-folder", type=Path, help="folder of pictures of FITS images to write")
+    add("--kept-images", type=Path, help="folder of pictures that the next run keeps")
+    add("--code", default="", help="digest of the code, whose pictures alone are kept")
     add("--threads", type=int, default=1, help="images decoded at the same time")
     args = command_line.parse(parser, argv)
     catalogs.prepare_catalog(
@@ -28,6 +30,8 @@ def main(argv: list[str] | None = None) -> None:
         rejected=args.rejected,
         rendering=args.settings,
         images_folder=args.images_folder,
+        kept_images=args.kept_images,
+        code=args.code,
         threads=args.threads,
     )
 

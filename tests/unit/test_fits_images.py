@@ -12,7 +12,7 @@ from tests import fits_files
 from tests.fits_files import BANDS, fluxes, header_of, write_bands
 from tests.workflow.workflow import ROOT
 from zoobot.data_utils.fits_images import DEFAULT_RENDERING, render_fits
-from zoobot.data_utils.stretch import noise_scale
+from zoobot.data_utils.stretch import lupton_picture, noise_scale
 
 PLANES = fluxes()
 MASK = np.zeros(PLANES.shape[1:], np.uint8)
@@ -79,6 +79,18 @@ def test_galaxy_zoo_decals_levels():
     assert levels[2] / 255 == pytest.approx(
         np.arcsinh(10.5) / np.arcsinh(300), abs=1e-3
     )
+
+
+def test_grey_is_near_to_what_galaxy_zoo_decals_drew():
+    """Which stretched each band by itself, by an asinh that is linear around 0."""
+    flux = np.geomspace(0.01, 299, 60)
+    planes = np.multiply.outer([0.008, 0.014, 0.019], flux[None]).astype("f4")
+    scales = np.array(DEFAULT_RENDERING.band_scales)
+    found = lupton_picture(planes, scales=scales, rendering=DEFAULT_RENDERING)
+    levels = np.arcsinh(flux) - np.arcsinh(-0.5)
+    levels *= 255 / (np.arcsinh(300) - np.arcsinh(-0.5))
+    difference = found[0].astype(int) - np.floor(levels)[:, None]
+    assert np.abs(difference).max() <= 8
 
 
 def test_files_by_band(tmp_path):

@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from zoobot.data_utils.catalog_sources import Rows, Source, find_sources
 from zoobot.data_utils.fits_images import DEFAULT_RENDERING
+from zoobot.data_utils.kept_pictures import KeptPictures
 from zoobot.data_utils.rendered_images import (
     CheckedImage,
     GalaxyImage,
@@ -89,6 +90,8 @@ def prepare_catalog(
     rejected: str | Path,
     rendering: RenderFits = DEFAULT_RENDERING,
     images_folder: str | Path | None = None,
+    kept_images: str | Path | None = None,
+    code: str = "",
     threads: int = 1,
 ) -> None:
     """Check tables, votes and images, and write the survey's galaxies.
@@ -114,6 +117,11 @@ def prepare_catalog(
     images_folder : str or Path, optional
         Folder of these pictures, png files, to which ``file_loc`` then leads;
         ``images`` beside `labelled` if not given. It is made even if it stays empty.
+    kept_images : str or Path, optional
+        Folder where pictures are kept for the next run, see
+        `zoobot.data_utils.kept_pictures`; without it, all are drawn each time.
+    code : str
+        Digest of the code that draws pictures; those that other code drew do not count.
     threads : int
         Images decoded at the same time.
 
@@ -140,9 +148,11 @@ def prepare_catalog(
         label_cols=label_cols,
         bands=rendering.bands,
     )
-    pictures = PictureFolder(
-        Path(images_folder or Path(labelled).with_name("images")), rendering
-    )
+    kept = None
+    if kept_images is not None:
+        kept = KeptPictures(kept_images, rendering=rendering, code=code)
+    images_folder = images_folder or Path(labelled).with_name("images")
+    pictures = PictureFolder(Path(images_folder), rendering, kept)
     ids = _read_ids(sources)
     galaxy_with_votes = [*_GALAXY, *((name, pa.int64()) for name in label_cols)]
     totals = _Totals()

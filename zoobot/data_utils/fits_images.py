@@ -40,7 +40,7 @@ DEFAULT_RENDERING = RenderFits(
     cutout_scale="fixed",
     arcsec_per_px=0.262,
 )
-"""What config.yaml sets: grz images in nanomaggies, as Galaxy Zoo DECaLS drew them."""
+"""What config.yaml sets: grz images in nanomaggies, by Galaxy Zoo DECaLS' constants."""
 
 _MOST_PIXELS = 2**24  # of a band: 4096 x 4096
 _SCALES_AGREE = 0.01  # relative difference that rounded headers may have

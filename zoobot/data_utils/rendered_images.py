@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
-import io
 import logging
 import re
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from zoobot.data_utils.cutouts import Field, petrosian_scale
 from zoobot.data_utils.fits_images import Picture, render_cutout, render_fits
@@ -23,13 +20,13 @@ from zoobot.data_utils.fits_scales import check_unit
 from zoobot.data_utils.image_columns import FILE_LOC
 from zoobot.data_utils.image_files import BadImageError, IsFitsError
 from zoobot.data_utils.images import check_and_digest, digest_of_bytes
+from zoobot.data_utils.kept_pictures import KeptPictures
+from zoobot.data_utils.picture_files import as_png, picture_of
 from zoobot.files import written_whole
 from zoobot.settings.images import RenderFits
 
 __all__ = ["CheckedImage", "GalaxyImage", "PictureFolder", "galaxy_images"]
 
-# Noise has hardly more than runs: as small as at zlib's best, in half of the time.
-_PNG = {"compress_level": 1, "compress_type": zlib.Z_RLE}
 _MOST_UNITS = 5
 _log = logging.getLogger(__name__)
 
@@ -61,6 +58,8 @@ class CheckedImage:
     """The reason without its particulars."""
     picture: Picture | None = None
     """What was drawn, without pixels; None of png and jpg files."""
+    is_kept: bool = False
+    """Whether an earlier run drew it."""
 
 
 @dataclasses.dataclass
@@ -73,6 +72,8 @@ class PictureFolder:
 
     folder: Path
     rendering: RenderFits
+    kept: KeptPictures | None = None
+    """Those of an earlier run, which need not be drawn again."""
     totals: Counter[str] = dataclasses.field(default_factory=Counter)
     units: Counter[str] = dataclasses.field(default_factory=Counter)
     scales: list[float] = dataclasses.field(default_factory=list)
@@ -101,6 +102,7 @@ class PictureFolder:
             return
         picture = found.picture
         self.totals["all"] += 1
+        self.totals["kept"] += found.is_kept
         self.totals["grey"] += picture.is_grey
         self.units[picture.unit or "not stated"] += 1
         if np.isfinite(picture.arcsec_per_px):
@@ -112,11 +114,16 @@ class PictureFolder:
     def finish(self) -> None:
         """Make the folder even if it stays empty, and say what was drawn."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.kept is not None:
+            self.kept.finish()
         if not self.totals["all"]:
             return
-        n_pictures, n_without = self.totals["all"], self.totals["without a scale"]
+        n_kept, n_without = self.totals["kept"], self.totals["without a scale"]
+        n_drawn = self.totals["all"] - n_kept
         units = ", ".join(f"{u}: {n}" for u, n in self.units.most_common(_MOST_UNITS))
-        _log.info("drew %d pictures of FITS images in %s", n_pictures, self.folder)
+        _log.info("drew %d pictures of FITS images in %s", n_drawn, self.folder)
+        if n_kept:
+            _log.info("kept %d more that an earlier run drew", n_kept)
         _log.info("their units (BUNIT): %s", units)
         if self.scales:
             _log.info("their pixels: %.4g to %.4g arcsec", *self.scales)
@@ -130,22 +137,33 @@ class PictureFolder:
             )
 
     def _drawn(self, image: GalaxyImage) -> CheckedImage:
-        if image.field is None:
-            picture = render_fits(image.sources, rendering=self.rendering)
+        field = None if image.field is None else self._field(image.field)
+        key = kept = None
+        if self.kept is not None:
+            key = self.kept.key(image.id_str, image.sources, field=field)
+        if self.kept is not None and key is not None:
+            kept = self.kept.find(key)
+        content = kept or self._draw(image, field)
+        path = self.folder / _file_name(image.id_str, content)
+        if self.kept is None or key is None:
+            with written_whole(path) as beside:
+                beside.write_bytes(content)
         else:
-            field = self._field(image.field)
-            picture = render_cutout(
-                image.sources, field=field, rendering=self.rendering
-            )
-        content = io.BytesIO()
-        Image.fromarray(picture.pixels).save(content, "PNG", **_PNG)
-        path = self.folder / _file_name(image.id_str, picture.pixels)
-        with written_whole(path) as beside:
-            beside.write_bytes(content.getvalue())
+            if kept is None:
+                self.kept.keep(key, content)
+            self.kept.give(key, path)
         return CheckedImage(
             file_loc=str(path),
-            digest=digest_of_bytes(content.getvalue()),
-            picture=dataclasses.replace(picture, pixels=np.empty((0, 0, 3), np.uint8)),
+            digest=digest_of_bytes(content),
+            picture=picture_of(content),
+            is_kept=kept is not None,
+        )
+
+    def _draw(self, image: GalaxyImage, field: Field | None) -> bytes:
+        if field is None:
+            return as_png(render_fits(image.sources, rendering=self.rendering))
+        return as_png(
+            render_cutout(image.sources, field=field, rendering=self.rendering)
         )
 
     def _field(self, values: Mapping[str, float]) -> Field:
@@ -191,11 +209,10 @@ def galaxy_images(table: pd.DataFrame, *, bands: list[str]) -> list[GalaxyImage]
     ]
 
 
-def _file_name(id_str: str, pixels: np.ndarray) -> str:
+def _file_name(id_str: str, picture: bytes) -> str:
     content = hashlib.blake2b(digest_size=16)
-    for part in (id_str.encode(errors="surrogatepass"), repr(pixels.shape).encode()):
+    for part in (id_str.encode(errors="surrogatepass"), picture):
         content.update(len(part).to_bytes(8, "big") + part)
-    content.update(pixels.tobytes())
     name = content.hexdigest()
     return f"{name[:2]}/{name}.png"  # a folder of millions would be slow
 

@@ -11,10 +11,13 @@ that, all three are scaled down together, so that bright cores keep their colour
 References
 ----------
 Lupton, Blanton, Fekete, Hogg, O'Mullane, Szalay & Wherry 2004, PASP 116, 133, with the
-constant 0.1 of `astropy.visualization.LuptonAsinhStretch`. Walmsley et al. 2022, MNRAS
-509, 3966 (Galaxy Zoo DECaLS) pictured grz images in nanomaggies with asinh(I), scales
-0.008, 0.014 and 0.019, black at -0.5 and full brightness at 300 scales. That is here
-``minimum = -0.5`` and ``stretch = Q = 6.844``, as 0.1 asinh(300) = asinh(0.1 Q).
+constant 0.1 of `astropy.visualization.LuptonAsinhStretch`.
+
+Galaxy Zoo DECaLS (Walmsley et al. 2022, MNRAS 509, 3966) drew grz images in nanomaggies
+by asinh of each band alone, scales 0.008, 0.014 and 0.019, black at -0.5 and full
+brightness at 300 scales. Here ``minimum = -0.5`` and ``stretch = Q = 6.844``, as
+0.1 asinh(300) = asinh(0.1 Q), draw grey within 8 of 255 levels of that, and more of the
+colours.
 """
 
 from __future__ import annotations
