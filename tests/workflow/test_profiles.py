@@ -17,7 +17,10 @@ from tests.workflow.workflow import ROOT, TINY, copy_project, snakemake
 
 PROFILES = ROOT / "profiles"
 SLURM = ("--workflow-profile", "profiles/slurm")
-ANEW = ("-R", "prepare_ring_catalog", "write_shards", "measure_images", "train")
+ANEW = (
+    *("-R", "prepare_ring_catalog", "write_shards", "measure_images", "train"),
+    *("--config", "retrain_on_new_data=True"),
+)
 NEED_A_GPU = {"train", "extract_representations", "finetune_rings", "find_rings"}
 JOB = re.compile(r"^(local)?(?:rule|checkpoint) (\w+):\n((?:    .*\n)*)", re.M)
 Asked = dict[str, dict[str, int]]
@@ -41,7 +44,7 @@ def asked(project: Path, *options: str) -> Asked:
 
 @pytest.fixture(scope="module")
 def first_attempt(finished_project: Path) -> Asked:
-    return asked(finished_project, "--config", "retrain_on_new_data=True")
+    return asked(finished_project)
 
 
 @pytest.mark.slow
@@ -62,9 +65,8 @@ def test_each_attempt_asks_for_more_but_not_for_what_no_node_has(
 ):
     """Nor for longer than partitions allow: such jobs would wait for ever."""
     most = profile("slurm")["resources"]
-    anew = ("--config", "retrain_on_new_data=True")
-    second = asked(finished_project, *anew, "--attempt", "2")
-    tenth = asked(finished_project, *anew, "--attempt", "10")
+    second = asked(finished_project, "--attempt", "2")
+    tenth = asked(finished_project, "--attempt", "10")
     assert set(second) == set(tenth) == set(first_attempt)
     for rule, numbers in first_attempt.items():
         for name in ("mem_mb", "runtime"):
