@@ -12,7 +12,7 @@ rule extract_representations:
         "results/benchmarks/extract_representations_{run_name}_{member}_{chunk}.tsv"
     retries: 1
     conda:
-        "../envs/zoobot.yaml"
+        "../envs/zoobot_gpu.yaml"
     threads: 64
     resources:
         gpu=1,

@@ -58,7 +58,7 @@ rule finetune_rings:
     wildcard_constraints:
         run_name=RINGS_TO_FINETUNE,
     conda:
-        "../envs/zoobot.yaml"
+        "../envs/zoobot_gpu.yaml"
     threads: 64
     resources:
         gpu=GPUS_FOR_RINGS,
@@ -94,7 +94,7 @@ rule find_rings:
     benchmark:
         "results/benchmarks/find_rings_{run_name}_{chunk}.tsv"
     conda:
-        "../envs/zoobot.yaml"
+        "../envs/zoobot_gpu.yaml"
     threads: 64
     resources:
         gpu=GPUS_FOR_RINGS,

@@ -44,7 +44,7 @@ rule train:
     wildcard_constraints:
         member=MEMBERS_TO_TRAIN,
     conda:
-        "../envs/zoobot.yaml"
+        "../envs/zoobot_gpu.yaml"
     threads: 64
     resources:
         gpu=1,

@@ -142,6 +142,8 @@ class Reader:
             _pytest(options)
         elif program in _OF_A_CLUSTER:
             _has_options(program, options)
+        elif program in {"docker", "apptainer"}:
+            self._image(options)
         elif program in {"tail", "ls", "cat", "head"}:
             subprocess.run([program, *options], cwd=self.folder, check=True)
         else:
@@ -153,6 +155,10 @@ class Reader:
             place = options.index("--executor")
             assert f"snakemake-executor-plugin-{options[place + 1]}" in _PLUGINS
             options = options[:place] + options[place + 2 :] + ["--cores", "2"]
+        if "--software-deployment-method" in options:
+            place = options.index("--software-deployment-method")
+            assert options[place + 1] == "conda"
+            options = options[:place] + options[place + 2 :]
         if "--configfile" not in options:
             options = [*options, "--configfile", str(TINY)]
         if "--directory" in options:
@@ -172,9 +178,24 @@ class Reader:
         )
         assert result.returncode == 0, result.stdout
 
+    def _image(self, options: list[str]) -> None:
+        """Not built; its definition is there, and what would run in it is planned."""
+        if options[0] == "build":
+            assert any((ROOT / word).is_file() for word in options), options
+            return
+        assert options[0] == "run"
+        image = next(i for i, word in enumerate(options) if word.startswith("zoobot"))
+        self._workflow(options[image + 1 :])
+
     def _program(self, options: list[str]) -> None:
         """A program of the workflow, in this process; one that trains is only read."""
+        if options[0] == "-c":
+            exec(compile(options[1], "<command>", "exec"), {})
+            return
         path = " ".join(options[:2]).removeprefix("-m ")
+        if path == "envs.write_pins":
+            assert (ROOT / "envs/write_pins.py").is_file()
+            return
         name = re.match(r"workflow_scripts[./](\w+)", path)
         assert name, f"python {' '.join(options)}: nobody can run this"
         argv = options[2:] if options[0] == "-m" else options[1:]
@@ -229,6 +250,9 @@ def _pip(options: list[str]) -> None:
     optional = {n for names in extras["optional-dependencies"].values() for n in names}
     assert options[0] == "install"
     for word in options[1:]:
+        if word == "-r" or word.endswith(".lock"):
+            assert word == "-r" or (ROOT / word).is_file(), word
+            continue
         name = re.split(r"[\[=<>~]", word)[0].lower()
         assert name in _PLUGINS | optional or f"\n{name}==" in known, word
 
