@@ -27,7 +27,7 @@ SCRIPTS = sorted(ROOT.glob("workflow_scripts/*.py"))
 
 # What stands lower may not import what stands higher.
 LAYERS = [
-    {"label_metadata", "files", "logs", "parent_process", "versions"},
+    {"label_metadata", "files", "logs", "npz_files", "parent_process", "versions"},
     {"schemas"},
     {"settings", "dirichlet_multinomial"},
     {"command_line", "configuration"},

@@ -13,7 +13,7 @@ from zoobot.estimators.galaxy_model import WEIGHTS_SUFFIX, GalaxyModel, TrainedA
 from zoobot.estimators.heads import get_head, head_arrays, set_head_arrays
 from zoobot.estimators.model_card import ModelCard, load_card, load_head
 from zoobot.estimators.model_folders import one_model_in
-from zoobot.estimators.view_layers import GalaxyViews
+from zoobot.estimators.view_layers import GalaxyViews, shift_to_edge
 from zoobot.schemas import Schema
 
 __all__ = [
@@ -142,7 +142,7 @@ def get_model(
     views = GalaxyViews(
         crop_size=crop_size,
         input_size=resize_size,
-        shift_max=_shift_max(shift_max, input_size=input_size, crop_size=crop_size),
+        shift_max=shift_to_edge(crop_size, image_size=input_size, shift_max=shift_max),
         seed=seed,
         name="views",
     )
@@ -230,21 +230,6 @@ def _chosen(card: ModelCard | None, **given: Any) -> dict[str, Any]:
         name: getattr(card, name, _DEFAULTS[name]) if value is None else value
         for name, value in given.items()
     }
-
-
-def _shift_max(given: float | None, *, input_size: int, crop_size: int) -> float:
-    if not 0 < crop_size <= input_size:
-        raise ValueError(
-            f"crop_size: found {crop_size}, expected more than 0, and at most "
-            f"input_size, {input_size}"
-        )
-    most = (input_size - crop_size) / 2
-    if given is not None and not 0 <= given <= most:
-        raise ValueError(
-            f"shift_max: found {given}, expected 0 to {most}, "
-            "(input_size - crop_size) / 2"
-        )
-    return most if given is None else given
 
 
 def _n_answers(output_dim: int | None, schema: Schema | None) -> int:

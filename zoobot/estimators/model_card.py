@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from zoobot.estimators.weights_digests import check_weights, digest_of_head
 from zoobot.files import MAKE_ANEW, written_whole
+from zoobot.npz_files import stored_arrays
 from zoobot.schemas import Schema
 
 __all__ = ["Head", "ModelCard", "load_card", "load_head", "save_card", "save_head"]
@@ -129,22 +129,8 @@ def load_head(folder: str | Path) -> Head:
     """
     card = load_card(folder)
     path = Path(folder, "head.npz")
-    try:
-        # Opened here, as NumPy leaves a damaged file open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            head = Head(kernel=arrays["kernel"], bias=arrays["bias"])
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        MemoryError,  # of arrays that are larger than their file can hold
-        zipfile.BadZipFile,
-    ) as error:
-        raise ValueError(
-            f"{path}: expected a stored head (npz); {error}; {MAKE_ANEW}"
-        ) from error
+    with stored_arrays(path, what="head") as arrays:
+        head = Head(kernel=arrays["kernel"], bias=arrays["bias"])
     expected = (card.n_features, len(card.schema.answers))
     if head.kernel.shape != expected or head.bias.shape != expected[1:]:
         raise ValueError(

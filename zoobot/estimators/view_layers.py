@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from zoobot.estimators.augmentation import center_view, warp
 
-__all__ = ["GalaxyViews"]
+__all__ = ["GalaxyViews", "shift_to_edge"]
 
 
 @keras.saving.register_keras_serializable(package="zoobot")
@@ -84,3 +84,34 @@ class GalaxyViews(keras.layers.Layer):
             "shift_max": self.shift_max,
             "seed": self.seed,
         }
+
+
+def shift_to_edge(
+    crop_size: int, *, image_size: int, shift_max: float | None = None
+) -> float:
+    """How far a crop may lie off the image's centre: if not given, up to the edge.
+
+    Parameters
+    ----------
+    crop_size, image_size : int
+        Sides of the part that is seen and of the image, pixels.
+    shift_max : float, optional
+        Pixels along x and y, if they are chosen.
+
+    Raises
+    ------
+    ValueError
+        If the crop is larger than the image, or would leave it.
+    """
+    if not 0 < crop_size <= image_size:
+        raise ValueError(
+            f"crop_size: found {crop_size}, expected more than 0, and at most the side "
+            f"of the image, {image_size}"
+        )
+    most = (image_size - crop_size) / 2
+    if shift_max is not None and not 0 <= shift_max <= most:
+        raise ValueError(
+            f"shift_max: found {shift_max}, expected 0 to {most}, half of what the "
+            "crop leaves of the image"
+        )
+    return most if shift_max is None else shift_max

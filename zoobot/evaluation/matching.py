@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from zoobot.predictions.concentrations import check_positive
 from zoobot.schemas import Schema
 
 __all__ = [
@@ -83,7 +84,12 @@ class Matched:
         for start in range(0, len(self.place), _GALAXIES_IN_BLOCK):
             rows = slice(start, start + _GALAXIES_IN_BLOCK)
             concentrations = self.predictions.values[self.place[rows]]
-            _check_concentrations(self.id_str[rows], concentrations, self.schema)
+            check_positive(
+                concentrations,
+                label_cols=self.schema.label_cols,
+                galaxies=self.id_str[rows],
+                where="predictions",
+            )
             yield Block(concentrations, self.votes[rows].astype(np.int64))
 
 
@@ -194,17 +200,4 @@ def _check_all_found(ids: pd.Index, place: np.ndarray) -> None:
         raise ValueError(
             f"{is_missing.sum()} of the catalogue's {len(ids)} galaxies have no "
             f"prediction, expected one each; the first is {ids[np.argmax(is_missing)]}"
-        )
-
-
-def _check_concentrations(
-    ids: pd.Index, concentrations: np.ndarray, schema: Schema
-) -> None:
-    bad = ~(np.isfinite(concentrations) & (concentrations > 0))
-    if bad.any():
-        galaxy, answer, one = np.argwhere(bad)[0]
-        raise ValueError(
-            f"predictions, galaxy {ids[galaxy]}, {schema.label_cols[answer]}, pass "
-            f"{one}: found {concentrations[galaxy, answer, one]}, expected a positive "
-            "number"
         )

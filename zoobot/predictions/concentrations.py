@@ -6,7 +6,7 @@ are in the order of `Schema.label_cols`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,10 +14,45 @@ import numpy as np
 from zoobot.dirichlet_multinomial import sum_by_question
 from zoobot.schemas import Schema
 
-__all__ = ["in_blocks", "with_totals"]
+__all__ = ["check_positive", "in_blocks", "with_totals"]
 
 # Below this a Beta distribution is a point at 0 or 1, and A - alpha_a would lose it.
 _LOWEST_CONCENTRATION = 1e-9
+
+
+def check_positive(
+    concentrations: np.ndarray,
+    *,
+    label_cols: Sequence[str],
+    galaxies: Sequence[object],
+    where: object,
+) -> None:
+    """Refuse what is no concentration, and say where the first one is.
+
+    Parameters
+    ----------
+    concentrations : (n_galaxies, n_answers, n_passes) float
+        In votes.
+    label_cols : (n_answers,) sequence of str
+        Names of the answers.
+    galaxies : (n_galaxies,) sequence
+        What each is called.
+    where : object
+        Where they are from, for the error.
+
+    Raises
+    ------
+    ValueError
+        If one is not a positive, finite number.
+    """
+    bad = ~(np.isfinite(concentrations) & (concentrations > 0))
+    if bad.any():
+        galaxy, answer, one = np.argwhere(bad)[0]
+        raise ValueError(
+            f"{where}, galaxy {galaxies[galaxy]}, {label_cols[answer]}, pass {one}: "
+            f"found {concentrations[galaxy, answer, one]}, expected a positive, finite "
+            "number"
+        )
 
 
 def in_blocks(
@@ -62,7 +97,12 @@ def in_blocks(
 
     def of_block(start: int) -> np.ndarray:
         block = concentrations[start : start + n_galaxies].astype(np.float64)
-        _check_values(block, schema, start=start)
+        check_positive(
+            block,
+            label_cols=schema.label_cols,
+            galaxies=range(start, start + len(block)),
+            where="concentrations",
+        )
         return function(np.maximum(block, _LOWEST_CONCENTRATION))
 
     # An empty block, where there is no galaxy, says the shape of the result.
@@ -106,15 +146,4 @@ def _check_shape(concentrations: np.ndarray, schema: Schema) -> None:
         raise ValueError(
             f"concentrations: found shape {shape}, expected (n_galaxies, {n_answers}, "
             f"n_passes) for schema {schema.name}, with one pass or more"
-        )
-
-
-def _check_values(block: np.ndarray, schema: Schema, *, start: int) -> None:
-    bad = ~(np.isfinite(block) & (block > 0))
-    if bad.any():
-        galaxy, answer, one = np.argwhere(bad)[0]
-        raise ValueError(
-            f"concentrations, galaxy {start + galaxy}, {schema.label_cols[answer]}, "
-            f"pass {one}: found {block[galaxy, answer, one]}, expected a positive, "
-            "finite number"
         )

@@ -17,11 +17,12 @@ from zoobot.predictions.ensembles import Ensemble, Predicted, load_ensemble
 from zoobot.predictions.galaxy_sources import galaxies_in_folder, galaxies_in_tables
 from zoobot.predictions.prediction_files import (
     check_save_loc,
+    write_features,
+    write_outputs,
     write_predictions,
     write_rejected,
 )
 from zoobot.predictions.stored_predictions import DATASET
-from zoobot.representations.representation_files import write_representations
 from zoobot.schemas import get_schema
 from zoobot.settings.programs import MakePredictions, MakePredictionsLoop
 
@@ -112,8 +113,7 @@ def make_predictions(
         If nothing is to be written, no image can be read, or something is not as it
         should be. A bad image is listed beside the output, and no error.
     """
-    outputs = [path for path in (save_loc, representations) if path is not None]
-    if not outputs:
+    if save_loc is None and representations is None:
         raise ValueError(
             "save_loc: found none, and no representations, expected one of both at "
             "least"
@@ -132,19 +132,14 @@ def make_predictions(
         threads=threads,
         with_representations=representations is not None,
     )
-    for path in outputs:
-        write_rejected(predicted.rejected, beside=path)
-    predicted.check_any()
-    if save_loc is not None:
-        write_predictions(
-            save_loc,
-            predicted=predicted,
-            ensemble=ensemble,
-            settings=settings,
-            interval=interval,
-        )
-    if representations is not None:
-        _write_features(representations, predicted=predicted, ensemble=ensemble)
+    write_outputs(
+        predicted,
+        ensemble=ensemble,
+        settings=settings,
+        save_loc=save_loc,
+        interval=interval,
+        representations=representations,
+    )
 
 
 def make_predictions_loop(
@@ -210,7 +205,7 @@ def make_predictions_loop(
             continue
         n_written += 1
         if kind == "representations":
-            _write_features(path, predicted=predicted, ensemble=ensemble)
+            write_features(path, predicted=predicted, ensemble=ensemble)
         else:
             write_predictions(
                 path,
@@ -243,19 +238,6 @@ def _predicted(
         settings=settings,
         threads=threads,
         with_representations=with_representations,
-    )
-
-
-def _write_features(
-    path: str | Path, *, predicted: Predicted, ensemble: Ensemble
-) -> None:
-    if predicted.representations is None:
-        raise ValueError(f"{path}: found no representations, expected some to write")
-    write_representations(
-        path,
-        id_str=predicted.id_str,
-        blocks=[predicted.representations],
-        card=ensemble.cards[0],
     )
 
 

@@ -6,11 +6,7 @@ from pathlib import Path
 
 from zoobot.predictions.ensembles import load_ensemble
 from zoobot.predictions.galaxy_sources import galaxies_in_folder
-from zoobot.predictions.prediction_files import (
-    check_save_loc,
-    write_predictions,
-    write_rejected,
-)
+from zoobot.predictions.prediction_files import check_save_loc, write_outputs
 from zoobot.schemas import Schema
 from zoobot.settings.images import RenderFits
 from zoobot.settings.programs import MakePredictions
@@ -91,12 +87,10 @@ def predict(
     predicted = ensemble.predict_images(
         galaxies, settings=settings, rendering=rendering
     )
-    write_rejected(predicted.rejected, beside=save_loc)
-    predicted.check_any()
-    write_predictions(
-        save_loc,
-        predicted=predicted,
+    write_outputs(
+        predicted,
         ensemble=ensemble,
         settings=settings,
+        save_loc=save_loc,
         interval=interval,
     )

@@ -17,12 +17,19 @@ from zoobot.predictions.ensembles import Ensemble, Predicted
 from zoobot.predictions.stored_predictions import DATASET
 from zoobot.predictions.vote_fraction_notes import about_predictions, advanced_notes
 from zoobot.predictions.vote_fraction_tables import advanced_table
+from zoobot.representations.representation_files import write_representations
 from zoobot.settings.predictions import SummarisePredictions
 from zoobot.settings.programs import MakePredictions
 from zoobot.tables.table_notes import TableNotes, with_notes
 from zoobot.tables.table_writers import parquet_writer
 
-__all__ = ["check_save_loc", "write_predictions", "write_rejected"]
+__all__ = [
+    "check_save_loc",
+    "write_features",
+    "write_outputs",
+    "write_predictions",
+    "write_rejected",
+]
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +44,52 @@ def check_save_loc(path: str | Path) -> None:
             f"save_loc: found {str(path)!r}, expected a file that ends with one of "
             f"{', '.join(_SUFFIXES)}"
         )
+
+
+def write_outputs(
+    predicted: Predicted,
+    *,
+    ensemble: Ensemble,
+    settings: MakePredictions,
+    save_loc: str | Path | None,
+    interval: float,
+    representations: str | Path | None = None,
+) -> None:
+    """Write all that is asked for, and beside each file a list of bad images.
+
+    Parameters
+    ----------
+    predicted : Predicted
+    ensemble : Ensemble
+        That predicted it.
+    settings : MakePredictions
+        That it was predicted with.
+    save_loc : path, optional
+        As `write_predictions` takes it.
+    interval : float
+        Probability that the interval of a vote fraction holds; of tables.
+    representations : path, optional
+        As `write_features` takes it.
+
+    Raises
+    ------
+    ValueError
+        If no galaxy is left.
+    """
+    for path in (save_loc, representations):
+        if path is not None:
+            write_rejected(predicted.rejected, beside=path)
+    predicted.check_any()
+    if save_loc is not None:
+        write_predictions(
+            save_loc,
+            predicted=predicted,
+            ensemble=ensemble,
+            settings=settings,
+            interval=interval,
+        )
+    if representations is not None:
+        write_features(representations, predicted=predicted, ensemble=ensemble)
 
 
 def write_predictions(
@@ -86,6 +139,30 @@ def write_predictions(
         )
         _write_table(path, advanced_table(rows, settings=summary), notes=notes)
     log.info("wrote predictions of %d galaxies to %s", len(predicted.id_str), path)
+
+
+def write_features(
+    path: str | Path, *, predicted: Predicted, ensemble: Ensemble
+) -> None:
+    """Write representations by an ensemble's first model, as the workflow's are.
+
+    Parameters
+    ----------
+    path : path
+        HDF5 file.
+    predicted : Predicted
+        With representations.
+    ensemble : Ensemble
+        That made them.
+    """
+    if predicted.representations is None:
+        raise ValueError(f"{path}: found no representations, expected some to write")
+    write_representations(
+        path,
+        id_str=predicted.id_str,
+        blocks=[predicted.representations],
+        card=ensemble.cards[0],
+    )
 
 
 def write_rejected(rejected: pd.DataFrame, *, beside: str | Path) -> None:

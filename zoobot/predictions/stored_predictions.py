@@ -12,6 +12,7 @@ import pandas as pd
 from zoobot.data_utils import hdf5
 from zoobot.data_utils.hdf5 import GalaxyRows, Header
 from zoobot.logs import track
+from zoobot.predictions.concentrations import check_positive
 from zoobot.schemas import Schema
 
 __all__ = [
@@ -153,7 +154,12 @@ def find_galaxies(paths: Sequence[str | Path], *, ids: Iterable[str]) -> StoredG
 def _checked(paths: Sequence[str | Path]) -> Iterator[GalaxyRows]:
     for path, _ in _headers(paths):
         rows = hdf5.read(path, dataset=DATASET)
-        _check_values(path, rows)
+        check_positive(
+            rows.values,
+            label_cols=rows.label_cols,
+            galaxies=rows.id_str,
+            where=path,
+        )
         yield rows
 
 
@@ -183,15 +189,4 @@ def _check_header(path: str | Path, header: Header) -> None:
         raise ValueError(
             f"{path}: found predictions of shape {header.shape} with label_cols "
             f"{header.label_cols}, expected (galaxy, answer, pass) with {label_cols}"
-        )
-
-
-def _check_values(path: str | Path, rows: GalaxyRows) -> None:
-    bad = ~(np.isfinite(rows.values) & (rows.values > 0))
-    if bad.any():
-        galaxy, answer, one = np.argwhere(bad)[0]
-        raise ValueError(
-            f"{path}, galaxy {rows.id_str[galaxy]}, {rows.label_cols[answer]}, pass "
-            f"{one}: found {rows.values[galaxy, answer, one]}, expected a positive "
-            "number"
         )

@@ -15,10 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv
 
 from zoobot.data_utils.hdf5 import GalaxyRows
-from zoobot.files import written_whole
 from zoobot.predictions import vote_fraction_notes, vote_fractions
 from zoobot.predictions.stored_predictions import read_each, schema_of
 from zoobot.predictions.uncertainty import vote_entropies
@@ -26,7 +24,7 @@ from zoobot.schemas import Schema
 from zoobot.settings.predictions import SummarisePredictions
 from zoobot.tables.fits_tables import write_fits_from_parquet
 from zoobot.tables.table_notes import TableNotes, with_notes
-from zoobot.tables.table_writers import parquet_writer
+from zoobot.tables.table_writers import arrow_csv_writer, parquet_writer
 
 __all__ = ["TableFiles", "advanced_table", "friendly_table", "summarise"]
 
@@ -230,14 +228,11 @@ def _appended(files: TableFiles) -> Iterator[Add]:
 
 @contextlib.contextmanager
 def _rounded_csv(path: str | Path, *, schema: pa.Schema) -> Iterator[Write]:
-    with (
-        written_whole(path) as beside,
-        pyarrow.csv.CSVWriter(beside, schema) as writer,
-    ):
+    with arrow_csv_writer(path, schema=schema) as write_rows:
 
         def write(table: pd.DataFrame) -> None:
             rounded = table.round(_CSV_DECIMALS)
-            writer.write_table(
+            write_rows(
                 pa.Table.from_pandas(rounded, schema=schema, preserve_index=False)
             )
 

@@ -7,12 +7,12 @@ and new galaxies can be projected on the same components.
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from zoobot.files import written_whole
+from zoobot.npz_files import stored_arrays
 
 __all__ = ["FittedPca", "load_pca", "mean_over_views", "project", "save_pca"]
 
@@ -52,13 +52,7 @@ def load_pca(path: str | Path) -> FittedPca:
     ValueError
         If the file is damaged, or not such a file.
     """
-    try:
-        # Opened here, as NumPy leaves a damaged file open.
-        with (
-            Path(path).open("rb") as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            stored = {name: arrays[name] for name in arrays.files}
+    with stored_arrays(path, what="PCA") as stored:
         return FittedPca(
             components=stored["components"],
             mean=stored["mean"],
@@ -68,16 +62,6 @@ def load_pca(path: str | Path) -> FittedPca:
             model_digest=str(stored["model_digest"]),
             recipe=str(stored["recipe"]),
         )
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        EOFError,
-        MemoryError,  # of arrays that are larger than their file can hold
-        zipfile.BadZipFile,
-    ) as error:
-        raise ValueError(f"{path}: expected a stored PCA (npz); {error}") from error
 
 
 def project(representations: np.ndarray, *, pca: FittedPca) -> np.ndarray:

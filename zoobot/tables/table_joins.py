@@ -13,9 +13,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 
-from zoobot.files import written_whole
 from zoobot.tables.columns import is_text
 from zoobot.tables.fits_tables import write_fits_from_parquet
 from zoobot.tables.matches import Matches
@@ -25,7 +23,7 @@ from zoobot.tables.table_notes import (
     notes_of,
     with_notes,
 )
-from zoobot.tables.table_writers import arrow_writer
+from zoobot.tables.table_writers import arrow_csv_writer, arrow_writer
 from zoobot.tables.typed_tables import TypedTable
 
 __all__ = ["Join", "table_writer"]
@@ -143,33 +141,12 @@ def table_writer(
     ValueError
         If the suffix is another.
     """
-    writers = {".parquet": arrow_writer, ".csv": _csv_writer}
+    writers = {".parquet": arrow_writer, ".csv": arrow_csv_writer}
     writers |= dict.fromkeys((".fits", ".fit"), _fits_writer)
     suffix = Path(path).suffix.lower()
     if suffix not in writers:
         raise ValueError(f"{path}: expected a name that ends in {', '.join(writers)}")
     return writers[suffix](path, schema=schema)
-
-
-@contextlib.contextmanager
-def _csv_writer(path: str | Path, *, schema: pa.Schema) -> Iterator[Write]:
-    with (
-        written_whole(path) as beside,
-        pyarrow.csv.CSVWriter(beside, schema) as writer,
-    ):
-
-        def write(rows: pa.Table) -> None:
-            columns = [_without_nan(column) for column in rows.columns]
-            writer.write_table(pa.table(columns, schema=schema))
-
-        yield write
-
-
-def _without_nan(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A number that is none is empty in a csv file."""
-    if not pa.types.is_floating(values.type):
-        return values
-    return pc.if_else(pc.is_nan(values), None, values)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import pydantic
 
 from zoobot.data_utils.tfrecord_datasets import shard_image_size
 from zoobot.estimators.define_model import GalaxyModel, load_galaxy_model
+from zoobot.estimators.view_layers import shift_to_edge
 from zoobot.schemas import Schema, get_schema
 from zoobot.settings.training import Train, Training
 from zoobot.training.train import train_member
@@ -159,9 +160,13 @@ def get_run_config(
         if not records:
             raise ValueError(f"{name}_records: found none, expected one shard or more")
     given = settings | {"epochs": epochs, "batch_size": batch_size}
-    view = _view(
-        initial_size, crop_size=crop_size, final_size=final_size, shift_max=shift_max
-    )
+    view = {
+        "crop_size_px": crop_size,
+        "input_size_px": final_size,
+        "shift_max_px": shift_to_edge(
+            crop_size, image_size=initial_size, shift_max=shift_max
+        ),
+    }
     try:
         checked = Train.model_validate(_AS_IN_THE_PAPER | given | view)
     except pydantic.ValidationError as error:
@@ -246,27 +251,6 @@ def train_on_shards(
         member=member,
         **settings.model_dump(),
     ).run_estimator()
-
-
-def _view(
-    initial_size: int, *, crop_size: int, final_size: int, shift_max: float | None
-) -> dict[str, int | float]:
-    if not 0 < crop_size <= initial_size:
-        raise ValueError(
-            f"crop_size: found {crop_size}, expected more than 0, and at most the side "
-            f"of the stored images, {initial_size}"
-        )
-    margin = (initial_size - crop_size) / 2
-    if shift_max is not None and not 0 <= shift_max <= margin:
-        raise ValueError(
-            f"shift_max: found {shift_max}, expected 0 to {margin}, half of what the "
-            "crop leaves of the image"
-        )
-    return {
-        "crop_size_px": crop_size,
-        "input_size_px": final_size,
-        "shift_max_px": margin if shift_max is None else shift_max,
-    }
 
 
 def _shards_in(folder: Path, *, size: int | None) -> tuple[list[Path], int]:
