@@ -66,7 +66,8 @@ def recipes_of(settings: Settings) -> Recipes:
     """Digest what makes the models: settings, decision tree and code.
 
     Which tables are listed, and what is read from them, are the galaxies' side; how
-    FITS images are drawn, and the simulated survey, are settings alone.
+    FITS images are drawn, and the simulated survey, are settings alone. Where decoded
+    images are kept makes no difference to a model.
     """
     split = _stage(settings, "split_catalog")
     sweep = _stage(settings, "extract_representations")
@@ -76,7 +77,7 @@ def recipes_of(settings: Settings) -> Recipes:
     trained = [
         f"render_fits {option_string(settings.render_fits)}",
         *([_stage(settings, "simulate_survey")] if _is_demo(settings) else []),
-        *(split, stored, _stage(settings, "train")),
+        *(split, stored, _stage(_without_cache(settings), "train")),
         get_schema(settings.schema_name).to_json(),
     ]
     compression = option_string(settings.compress_representations)
@@ -168,6 +169,11 @@ def _card_of_pca(path: str) -> _Card:
 def _stage(settings: Settings, name: str) -> str:
     """A rule's own part of a recipe: its section of the settings, and its code."""
     return f"{name} {option_string(getattr(settings, name))} {code_digest(name)}"
+
+
+def _without_cache(settings: Settings) -> Settings:
+    train = settings.train.model_copy(update={"cache": "none"})
+    return settings.model_copy(update={"train": train})
 
 
 def _is_demo(settings: Settings) -> bool:

@@ -87,6 +87,14 @@ def test_all_are_kept_whatever_the_catalogue(stored: Path, changes: dict):
     assert kept(**changes) == ALL
 
 
+def test_where_decoded_images_are_kept_is_no_part_of_a_recipe():
+    plain, kept_in_memory = (
+        recipes_of(settings(train={"shards": "none", "cache": cache}))
+        for cache in ("none", "memory")
+    )
+    assert plain == kept_in_memory
+
+
 @pytest.mark.parametrize(
     "changes",
     [

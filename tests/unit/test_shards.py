@@ -345,10 +345,23 @@ def test_shuffle_is_seeded(catalogue, shard):
     assert first != order(2)
     assert first != list(catalogue["id_str"])
     assert sorted(first) == sorted(catalogue["id_str"])
-    dataset = tfrecord_datasets.get_dataset(
-        [shard], ["bar_no"], 16, shuffle=True, seed=1
-    )
-    assert ids_in(dataset) == ids_in(dataset) == first
+
+
+def test_each_pass_has_an_order_of_its_own(shard):
+    """So that epochs differ; the seed gives them all. Or, if so asked, they are one."""
+
+    def dataset(**options: bool) -> tf.data.Dataset:
+        return tfrecord_datasets.get_dataset(
+            [shard], ["bar_no"], 16, shuffle=True, seed=1, **options
+        )
+
+    data, again = dataset(), dataset()
+    passes = [ids_in(data) for _ in range(3)]
+    assert passes == [ids_in(again) for _ in range(3)]
+    assert len(set(map(tuple, passes))) == 3
+    assert sorted(passes[0]) == sorted(passes[1]) == sorted(passes[2])
+    one = dataset(reshuffle_each_iteration=False)
+    assert ids_in(one) == ids_in(one)
 
 
 @pytest.mark.parametrize("global_seed", [0, 7])

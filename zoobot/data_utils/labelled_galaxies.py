@@ -44,7 +44,10 @@ class LabelledGalaxies(Protocol):
         shuffle: bool = False,
         seed: int | tf.Tensor = 0,
     ) -> tf.data.Dataset:
-        """Batches as `zoobot.data_utils.tfrecord_datasets.get_dataset` gives them."""
+        """Batches as `zoobot.data_utils.tfrecord_datasets.get_dataset` gives them.
+
+        Each pass has the same order.
+        """
 
     def digest(self) -> str:
         """Text that is another if galaxies, images or labels are."""
@@ -96,6 +99,7 @@ class ShardGalaxies:
             batch_size,
             shuffle=shuffle,
             seed=seed,
+            reshuffle_each_iteration=False,
             record_format=None,
         )
 

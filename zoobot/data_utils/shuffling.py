@@ -31,6 +31,7 @@ def shuffled(
     galaxies_of: Callable[[tf.Tensor], tf.data.Dataset],
     seed: int | tf.Tensor,
     image_size: int,
+    reshuffle_each_iteration: bool = False,
 ) -> tf.data.Dataset:
     """Shards in random order, many at once, and a shuffling buffer.
 
@@ -46,6 +47,8 @@ def shuffled(
         The same seed and numbers of galaxies give the same order.
     image_size : int
         Side of an image, pixels: decides how many galaxies the buffer holds.
+    reshuffle_each_iteration : bool
+        Whether each pass over the dataset has another order; the seed gives them all.
 
     Returns
     -------
@@ -55,16 +58,17 @@ def shuffled(
     # Catalogues are sorted, by position or by survey. The buffer mixes the whole of a
     # small survey; of a large one it holds too little, so that shards mix, too.
     seed = tf.cast(seed, tf.int64)
-    galaxies = _reordered(shards, n_shards, seed).interleave(
+    again = reshuffle_each_iteration
+    galaxies = _reordered(shards, n_shards, seed=seed, again=again).interleave(
         galaxies_of, cycle_length=_SHARDS_AT_ONCE
     )
-    return _reordered(galaxies, n_buffered(image_size), seed)
+    return _reordered(galaxies, n_buffered(image_size), seed=seed, again=again)
 
 
 def _reordered(
-    dataset: tf.data.Dataset, buffer_size: int, seed: tf.Tensor
+    dataset: tf.data.Dataset, buffer_size: int, *, seed: tf.Tensor, again: bool
 ) -> tf.data.Dataset:
-    """What `Dataset.shuffle` gives, by an operation that keeps no state.
+    """What `Dataset.shuffle` gives, by an operation that keeps no state unless `again`.
 
     That of `Dataset.shuffle` keeps some: where operations are deterministic, TensorFlow
     then neither reads in parallel nor ahead, and halves the speed of a dataset in which
@@ -76,7 +80,7 @@ def _reordered(
         buffer_size=buffer_size,
         seed=1,
         seed2=seed,
-        reshuffle_each_iteration=False,
+        reshuffle_each_iteration=again,
         output_types=[spec.dtype],
         output_shapes=[spec.shape],
     )

@@ -31,6 +31,7 @@ def get_dataset(
     *,
     shuffle: bool = False,
     seed: int | tf.Tensor = 0,
+    reshuffle_each_iteration: bool = True,
     image_size: int | None = None,
     record_format: RecordFormat | None = "zoobot",
 ) -> tf.data.Dataset:
@@ -45,9 +46,11 @@ def get_dataset(
     batch_size : int
         Galaxies in a batch.
     shuffle : bool
-        Shuffle galaxies, not only shards; the same `seed` gives the same order.
+        Shuffle galaxies, not only shards.
     seed : int or () int64 tensor
-        Seed of the order.
+        Seed of the order: the same gives the same orders, pass by pass.
+    reshuffle_each_iteration : bool
+        Whether each pass over the dataset has another order, as epochs should.
     image_size : int, optional
         Side that the stored images must have, in pixels; any if not given.
     record_format : {"zoobot", "zoobot_0.0.3"}, optional
@@ -79,6 +82,7 @@ def get_dataset(
             galaxies_of=tf.data.TFRecordDataset,
             seed=seed,
             image_size=layout.size,
+            reshuffle_each_iteration=reshuffle_each_iteration,
         )
     else:
         dataset = tf.data.TFRecordDataset(paths)

@@ -112,7 +112,7 @@ def train_member(
     )
     checkpoint = Checkpoint(
         checkpoint_folder,
-        belongs_to=settings.model_dump()
+        belongs_to=settings.model_dump(exclude={"cache"})
         | library_versions("tensorflow", "keras", "numpy")
         | {
             "code": code,
