@@ -81,7 +81,9 @@ def recipes_of(settings: Settings) -> Recipes:
         get_schema(settings.schema_name).to_json(),
     ]
     compression = option_string(settings.compress_representations)
-    rings = settings.prepare_ring_catalog.model_copy(update={"catalogs": []})
+    rings = settings.prepare_ring_catalog.model_copy(
+        update={"catalogs": [], "columns": {}}
+    )
     return Recipes(
         train=_digest(trained),
         fit_pca=_digest([sweep, compression, code_digest("fit_pca")]),

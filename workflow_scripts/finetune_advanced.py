@@ -20,9 +20,9 @@ def main(argv: list[str] | None = None) -> None:
         type=Path,
         required=True,
         metavar="TABLE",
-        help="csv or parquet table with ids, paths of images, and the fractions of "
-        "volunteers: rare-features_ring_fraction, disk-edge-on_no_fraction, "
-        "smooth-or-featured_featured-or-disk_fraction",
+        help="table (csv, csv.gz, parquet, FITS, VOTable) with ids, paths of images, "
+        "and the fractions of volunteers: rare-features_ring_fraction, "
+        "disk-edge-on_no_fraction, smooth-or-featured_featured-or-disk_fraction",
     )
     add(
         "--save-dir",

@@ -20,7 +20,8 @@ def main(argv: list[str] | None = None) -> None:
         type=Path,
         required=True,
         metavar="TABLE",
-        help="csv or parquet table with ids, paths of images, and labels",
+        help="table (csv, csv.gz, parquet, FITS, VOTable) with ids, paths of images, "
+        "and labels",
     )
     add(
         "--save-dir",

@@ -7,10 +7,23 @@ asked after nothing is asked of every galaxy.
 References
 ----------
 GZ DECaLS: Walmsley et al. 2022, MNRAS 509, 3966, figure 4. GZ2: Willett et al. 2013,
-MNRAS 435, 2835, table 2.
+MNRAS 435, 2835, table 2. Catalogues of rings: Walmsley et al. 2022, MNRAS 513, 1581.
 """
 
-__all__ = ["TREES", "check_entry"]
+__all__ = [
+    "FACE_ON_FRACTION",
+    "FEATURED_FRACTION",
+    "NO_SPIRAL_FRACTION",
+    "RING_FRACTION",
+    "TREES",
+    "check_entry",
+]
+
+# Volunteers' fractions, by their names in the published catalogues of rings.
+FEATURED_FRACTION = "smooth-or-featured_featured-or-disk_fraction"
+FACE_ON_FRACTION = "disk-edge-on_no_fraction"
+NO_SPIRAL_FRACTION = "has-spiral-arms_no_fraction"
+RING_FRACTION = "rare-features_ring_fraction"
 
 Tree = dict[str, dict[str, list[str]]]
 

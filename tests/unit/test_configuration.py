@@ -121,6 +121,10 @@ NAN, INFINITE = float("nan"), float("inf")
         ("n_models", 0, "n_models: found 0, expected greater than 0"),
         ("simulate_survey.volunteers_max", 4, "volunteers_max: found 4, expected at l"),
         ("compress_representations.batch_size", 8, "batch_size: found 8, expected at"),
+        (
+            *("prepare_ring_catalog.columns", {"id": "iauname"}),
+            "prepare_ring_catalog: columns: unknown name 'id', expected one of id_str,",
+        ),
         ("prepare_ring_catalog.ring_fraction_max", 0.3, "ring_fraction_max: found 0.3"),
         ("prepare_catalog.image_folders", "here", "image_folders: found 'here', expec"),
         ("prepare_catalog.image_folders", [1], "image_folders.0: found 1, expected a"),

@@ -74,6 +74,7 @@ ALL = Kept(train=frozenset({0}), fit_pca=True, finetune_rings=True)
         {"prepare_catalog": {"labelled_catalogs": ["mine.csv", "more.csv"]}},
         {"prepare_catalog": {"image_folders": ["images"]}},
         {"prepare_ring_catalog": {"catalogs": ["more.csv"]}},
+        {"prepare_ring_catalog": {"columns": {"id_str": "iauname"}}},
         {"data_folder": "elsewhere"},
         {"n_models": 3},
         {"chunk_catalog": {"galaxies_per_chunk": 100}},

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 
 from workflow_scripts import prepare_ring_catalog as script
 from zoobot.data_utils import ring_catalogs
@@ -24,7 +25,7 @@ CUTS = {
     "face_on_fraction_min": 0.75,
     "no_spiral_fraction_min": 0.5,
 }
-RING = {"label": "ring", "task": "binary"}
+RING = {"label": "ring", "task": "binary", "columns": {}}
 SPLIT = {"train": 0.7, "val": 0.1, "seed": 42}
 N = 400
 
@@ -224,6 +225,43 @@ def test_blocks_and_tables_change_nothing(tmp_path, monkeypatch):
     )
     for found, expected in zip(read(tmp_path), (chosen, rejected), strict=True):
         pd.testing.assert_frame_equal(found, expected)
+
+
+NAMES = {"id_str": "iauname", RING_FRACTION: "ring_share"}
+
+
+def test_columns_of_other_names(tmp_path):
+    """Of two tables, one FITS, whose names differ: as one table with the names here."""
+    table = survey_table(n=2000)
+    expected = prepare(tmp_path, table)
+    others = table[:1000].rename(columns=NAMES)
+    Table.from_pandas(others).write(tmp_path / "others.fits")
+    table[1000:].to_csv(tmp_path / "ours.csv", index=False)
+    settings = CUTS | RING | {"columns": NAMES}
+    prepare_ring_catalog(
+        PrepareRingCatalog(
+            catalogs=["others.fits", "ours.csv"], kind="advanced", **settings
+        ),
+        survey=[tmp_path / "labelled.parquet", tmp_path / "unlabelled.parquet"],
+        data_folder=tmp_path,
+        catalog=tmp_path / "catalog.csv",
+        rejected=tmp_path / "rejected.csv",
+        **SPLIT,
+    )
+    chosen, rejected = read(tmp_path)
+    pd.testing.assert_frame_equal(chosen, expected[0])
+    # Reasons name the column as the user knows it.
+    assert rejected["reason"].str.startswith("ring_share: found").any()
+    reasons = rejected["reason"].str.replace("ring_share", RING_FRACTION)
+    pd.testing.assert_series_equal(reasons, expected[1]["reason"])
+
+
+def test_a_misspelt_column(tmp_path):
+    """Else a table with the names here would hide it."""
+    with pytest.raises(
+        ValueError, match=r"columns: id_str: found 'iuaname', which is a column of none"
+    ):
+        prepare(tmp_path, sure_table(), columns={"id_str": "iuaname"})
 
 
 def test_a_row_that_fails_a_cut_is_the_first_with_its_id(tmp_path):

@@ -245,6 +245,7 @@ def test_any_catalogue_takes_the_place_of_the_rings(
     prepare_ring_catalog(
         PrepareRingCatalog(
             catalogs=["own.csv"],
+            columns={},
             kind="own",
             label=label,
             task=task,

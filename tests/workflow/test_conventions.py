@@ -288,7 +288,7 @@ def test_array_arguments_of_public_functions_say_their_shape():
 
 def test_label_columns_are_typed_in_one_place():
     """The demo says what is seen of each answer; ring catalogues come with columns."""
-    may = {"label_metadata.py", "data_utils/ring_labels.py"}
+    may = {"label_metadata.py"}
     for path in LIBRARY:
         if in_zoobot(path) not in may and not in_zoobot(path).startswith("demo/"):
             strings = {

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from zoobot.data_utils.repeated_ids import IdHashes, Repeats
-from zoobot.data_utils.ring_labels import columns_of, read_labelled
+from zoobot.data_utils.ring_labels import check_columns_are_used, read_labelled
 from zoobot.data_utils.splits import part_of
 from zoobot.settings.rings import PrepareRingCatalog
 from zoobot.tables.parquet_pieces import read_batches
@@ -74,10 +74,11 @@ def prepare_ring_catalog(
     only these are in memory; of all rows 16 bytes.
     """
     paths = [Path(data_folder) / path for path in settings.catalogs]
+    check_columns_are_used(paths, settings=settings)
     hashes = _read_ids(paths, settings)
     tables = (rows for path in paths for rows in read_labelled(path, settings=settings))
     totals = _Totals(settings)
-    columns = columns_of(settings)
+    columns = settings.label_cols
     with (
         csv_writer(rejected, columns=["id_str", "reason"]) as write_rejected,
         csv_writer(

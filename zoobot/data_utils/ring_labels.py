@@ -8,24 +8,24 @@ Walmsley et al. 2022, arXiv 2110.12735, section 4.2: the cuts.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from zoobot.data_utils.tasks import label_columns, parse_labels
+from zoobot.data_utils.tasks import parse_labels
+from zoobot.label_metadata import (
+    FACE_ON_FRACTION,
+    FEATURED_FRACTION,
+    NO_SPIRAL_FRACTION,
+    RING_FRACTION,
+)
 from zoobot.settings.rings import PrepareRingCatalog
 from zoobot.tables.columns import as_fractions
-from zoobot.tables.read_tables import Table, as_ids, as_text, read_pieces
+from zoobot.tables.read_tables import Table, as_ids, as_text, column_names, read_pieces
 
-__all__ = ["columns_of", "read_labelled"]
-
-# The names of the published catalogues.
-_FEATURED = "smooth-or-featured_featured-or-disk_fraction"
-_FACE_ON = "disk-edge-on_no_fraction"
-_NO_SPIRAL = "has-spiral-arms_no_fraction"
-_RING_FRACTION = "rare-features_ring_fraction"
+__all__ = ["check_columns_are_used", "read_labelled"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,28 +36,51 @@ class _Cut:
     limit: float
 
 
-def columns_of(settings: PrepareRingCatalog) -> list[str]:
-    """Label columns of the prepared catalogue."""
-    return label_columns(settings.task, label=settings.label)
+def check_columns_are_used(
+    paths: Sequence[str | Path], *, settings: PrepareRingCatalog
+) -> None:
+    """Refuse columns of the settings that no table has: they are misspelt.
+
+    Parameters
+    ----------
+    paths : sequence of path
+        All tables.
+    settings : PrepareRingCatalog
+        What they call their columns.
+
+    Raises
+    ------
+    ValueError
+        Naming the first such column.
+    """
+    unused = dict(settings.columns)
+    for path in paths if unused else ():
+        found = column_names(path)
+        unused = {name: one for name, one in unused.items() if one not in found}
+    for name, column in unused.items():
+        raise ValueError(
+            f"prepare_ring_catalog.columns: {name}: found {column!r}, which is a "
+            "column of none of the tables; expected one of at least one of them"
+        )
 
 
 def read_labelled(
     path: str | Path,
     *,
     settings: PrepareRingCatalog,
-    id_column: str = "id_str",
-    file_column: str | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Read one table, some rows at a time.
 
     Parameters
     ----------
     path : path
-        csv or parquet.
+        Table of any kind that `zoobot.tables.read_tables.read_table` reads.
     settings : PrepareRingCatalog
-        Which columns are labels, and cuts.
-    id_column, file_column : str
-        Columns of the ids and, if they are wanted as ``file_loc``, the images' paths.
+        Which columns are labels, what they are called, and cuts.
+    own : mapping of str to str, optional
+        What this table calls columns, whatever the settings say, by their names here;
+        with file_loc, the images' paths are read, too.
 
     Yields
     ------
@@ -71,46 +94,53 @@ def read_labelled(
         If the table lacks a column.
     """
     cuts = _cuts(settings)
-    read = columns_of(settings)
-    if settings.kind == "advanced":
-        read = [_RING_FRACTION]
-    own = [id_column] if file_column is None else [id_column, file_column]
-    columns = list(dict.fromkeys([*own, *(cut.column for cut in cuts), *read]))
-    for table in read_pieces(path, columns=columns):
-        rows = _judged(table, cuts, settings, id_column)
-        if file_column is not None:
-            rows["file_loc"] = as_text(table, file_column)
+    names = _names_in(path, settings) | dict(own or {})
+    for table in read_pieces(path, columns=names):
+        rows = _judged(table, cuts, settings)
+        if "file_loc" in names:
+            rows["file_loc"] = as_text(table, "file_loc")
         yield rows
         if table.malformed:
             yield _malformed(table, settings)
+
+
+def _names_in(path: str | Path, settings: PrepareRingCatalog) -> dict[str, str]:
+    """What a table calls each column; tables that have ours need no other name."""
+    names = {name: settings.columns.get(name, name) for name in settings.column_names}
+    if settings.columns:
+        found = column_names(path)
+        for name, column in names.items():
+            if column not in found and name in found:
+                names[name] = name
+    return names
 
 
 def _cuts(settings: PrepareRingCatalog) -> list[_Cut]:
     if settings.kind == "own":
         return []
     cuts = [
-        _Cut(_FEATURED, settings.featured_fraction_min),
-        _Cut(_FACE_ON, settings.face_on_fraction_min),
+        _Cut(FEATURED_FRACTION, settings.featured_fraction_min),
+        _Cut(FACE_ON_FRACTION, settings.face_on_fraction_min),
     ]
     if settings.kind == "basic":
-        cuts.append(_Cut(_NO_SPIRAL, settings.no_spiral_fraction_min))
+        cuts.append(_Cut(NO_SPIRAL_FRACTION, settings.no_spiral_fraction_min))
     return cuts
 
 
 def _judged(
-    table: Table, cuts: list[_Cut], settings: PrepareRingCatalog, id_column: str
+    table: Table, cuts: list[_Cut], settings: PrepareRingCatalog
 ) -> pd.DataFrame:
     """Rows with the number of fields of the header."""
-    ids, reasons = as_ids(table, id_column)
+    ids, reasons = as_ids(table)
     kinds = np.where(reasons != "", "id_str is no id", "").astype(object)
     for cut in cuts:
         _note(reasons, kinds, _failed_cut(table, cut), kind=f"{cut.column} is too low")
     if settings.kind == "advanced":
         label, problems = _rings_by_fraction(table, settings)
         labels = pd.DataFrame({settings.label: label})
-        kind = f"{_RING_FRACTION} says neither ring nor none"
+        kind = f"{RING_FRACTION} says neither ring nor none"
     else:
-        columns = {name: table[name] for name in columns_of(settings)}
+        columns = {name: table[name] for name in settings.label_cols}
         labels, problems = parse_labels(columns, kind=settings.task)
         kind = f"{settings.label} is no label"
     _note(reasons, kinds, problems, kind=kind)
@@ -129,7 +159,7 @@ def _malformed(table: Table, settings: PrepareRingCatalog) -> pd.DataFrame:
             "rejected_as": pd.Series(["malformed row"] * len(reasons), dtype=object),
             "reason": pd.Series(reasons, dtype=object),
         }
-        | dict.fromkeys(columns_of(settings), 0)
+        | dict.fromkeys(settings.label_cols, 0)
     )
 
 
@@ -143,23 +173,24 @@ def _note(
 
 
 def _failed_cut(table: Table, cut: _Cut) -> np.ndarray:
-    fractions, problems = as_fractions(table[cut.column], cut.column)
+    name = table.name_of(cut.column)
+    fractions, problems = as_fractions(table[cut.column], name)
     for row in np.flatnonzero(fractions <= cut.limit):
-        problems[row] = (
-            f"{cut.column}: found {fractions[row]:g}, expected above {cut.limit:g}"
-        )
+        found = f"{fractions[row]:g}"
+        problems[row] = f"{name}: found {found}, expected above {cut.limit:g}"
     return problems
 
 
 def _rings_by_fraction(
     table: Table, settings: PrepareRingCatalog
 ) -> tuple[np.ndarray, np.ndarray]:
-    fractions, problems = as_fractions(table[_RING_FRACTION], _RING_FRACTION)
+    name = table.name_of(RING_FRACTION)
+    fractions, problems = as_fractions(table[RING_FRACTION], name)
     above, below = settings.ring_fraction_min, settings.ring_fraction_max
     unclear = (fractions <= above) & (fractions >= below)
     for row in np.flatnonzero(unclear):
         problems[row] = (
-            f"{_RING_FRACTION}: found {fractions[row]:g}, expected above {above:g} "
+            f"{name}: found {fractions[row]:g}, expected above {above:g} "
             f"(a ring) or below {below:g} (none)"
         )
     return (fractions > above).astype(np.int64), problems

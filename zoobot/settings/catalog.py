@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from zoobot.schemas import get_schema
 from zoobot.settings.section import Fraction, Positive, Section, Seed
@@ -15,6 +15,7 @@ from zoobot.settings.section import Fraction, Positive, Section, Seed
 __all__ = [
     "PRESET_SCHEMAS",
     "ChunkCatalog",
+    "ColumnMap",
     "PrepareCatalog",
     "SimulateSurvey",
     "SplitCatalog",
@@ -33,6 +34,20 @@ PRESET_SCHEMAS = {
 """The decision tree that each released table has the answers of."""
 
 _MAY_SHARE = {"id_str", "file_loc"}
+
+
+def _check_words(columns: dict[str, str]) -> dict[str, str]:
+    for name, column in columns.items():
+        if not name.strip() or not column.strip() or "=" in name:
+            raise ValueError(
+                f"found {name!r}: {column!r}, expected a name without = and the "
+                "name of a column"
+            )
+    return columns
+
+
+ColumnMap = Annotated[dict[str, str], AfterValidator(_check_words)]
+"""What tables call a column, by its name here."""
 
 
 class SimulateSurvey(Section):
@@ -88,7 +103,7 @@ class PrepareCatalog(Section):
     """Folders of png, jpg and FITS images only to predict; a file's stem is id_str."""
     preset: Literal["none", "gz_decals", "gz_decals_dr12", "gz2", "gz_challenge"]
     """Released tables to read as they are: their columns, votes and images' names."""
-    columns: dict[str, str]
+    columns: ColumnMap
     """What the tables call a column, where it is not as here: id_str: iauname."""
     file_loc_folder: str
     """Folder where relative paths of images start; empty: the folder of each table."""
@@ -133,17 +148,6 @@ class PrepareCatalog(Section):
                     f"prepare_catalog.preset: found {self.preset}, whose tables have "
                     f"the answers of schema {schema}; expected that schema"
                 )
-
-    @field_validator("columns")
-    @classmethod
-    def _check_words(cls, columns: dict[str, str]) -> dict[str, str]:
-        for name, column in columns.items():
-            if not name.strip() or not column.strip() or "=" in name:
-                raise ValueError(
-                    f"found {name!r}: {column!r}, expected a name without = and the "
-                    "name of a column"
-                )
-        return columns
 
     @model_validator(mode="after")
     def _check_file_table(self) -> Self:

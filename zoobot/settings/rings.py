@@ -6,7 +6,14 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
+from zoobot.label_metadata import (
+    FACE_ON_FRACTION,
+    FEATURED_FRACTION,
+    NO_SPIRAL_FRACTION,
+    RING_FRACTION,
+)
 from zoobot.schemas import get_schema
+from zoobot.settings.catalog import ColumnMap, check_column_map
 from zoobot.settings.section import Fraction, Section
 
 __all__ = ["PrepareRingCatalog", "TaskKind"]
@@ -19,7 +26,9 @@ class PrepareRingCatalog(Section):
     """Which galaxies are rings and which surely not, or other labels to learn."""
 
     catalogs: list[str]
-    """Tables (csv or parquet) with id_str and the columns that the kind needs."""
+    """Tables (csv, csv.gz, parquet, FITS, VOTable): id_str and what the kind needs."""
+    columns: ColumnMap
+    """What the tables call a column, where it is not as here: id_str: iauname."""
     kind: Literal["basic", "advanced", "own"]
     """basic: a ring column; advanced: rare-features_ring_fraction with two cuts; own:
     labels of your own, without cuts."""
@@ -38,6 +47,25 @@ class PrepareRingCatalog(Section):
     """Only galaxies with a not-edge-on fraction above this."""
     no_spiral_fraction_min: float = Fraction
     """basic: only galaxies with a no-spiral-arms fraction above this."""
+
+    @property
+    def label_cols(self) -> list[str]:
+        """Columns of the labels, by their names here."""
+        if self.task == "votes":
+            return get_schema(self.label).label_cols
+        return [self.label]
+
+    @property
+    def column_names(self) -> list[str]:
+        """All columns that a table of this kind must have, by their names here."""
+        cuts = {
+            "own": [],
+            "basic": [FEATURED_FRACTION, FACE_ON_FRACTION, NO_SPIRAL_FRACTION],
+            "advanced": [FEATURED_FRACTION, FACE_ON_FRACTION],
+        }
+        is_cut = self.kind == "advanced"
+        labels = [RING_FRACTION] if is_cut else self.label_cols
+        return ["id_str", *cuts[self.kind], *labels]
 
     @model_validator(mode="after")
     def _check_cuts(self) -> Self:
@@ -60,6 +88,5 @@ class PrepareRingCatalog(Section):
                 f"label: found {self.label!r}, which is another column of the prepared "
                 "catalogue; expected another name"
             )
-        if self.task == "votes":
-            get_schema(self.label)
+        check_column_map(self.columns, known=self.column_names, key="columns")
         return self

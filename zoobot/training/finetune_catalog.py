@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from zoobot.data_utils.ring_labels import columns_of, read_labelled
+from zoobot.data_utils.ring_labels import read_labelled
 from zoobot.settings.finetuning import Finetune
 from zoobot.settings.rings import PrepareRingCatalog, TaskKind
 from zoobot.tables.read_tables import first_rows, most_common
@@ -26,7 +26,7 @@ class LabelledTable:
     """A table to learn from, and how it is split."""
 
     catalog: str | Path
-    """Table with ids, paths of images and labels, csv or parquet."""
+    """Table (csv, csv.gz, parquet, FITS, VOTable) with ids, paths of images, labels."""
     image_folder: str | Path | None = None
     """Where relative paths of images start; else the table's folder."""
     id_column: str = "id_str"
@@ -141,7 +141,7 @@ def _ring_settings(table: LabelledTable, **given: object) -> PrepareRingCatalog:
         "task": "binary",
     }
     return PrepareRingCatalog.model_validate(
-        {"catalogs": [str(table.catalog)]} | unused | given
+        {"catalogs": [str(table.catalog)], "columns": {}} | unused | given
     )
 
 
@@ -173,9 +173,8 @@ def _rows_to_learn(
 ) -> pd.DataFrame:
     """Rows with a label and an image; the others are listed in a file."""
     catalog, id_column = table.catalog, table.id_column
-    pieces = read_labelled(
-        catalog, settings=labels, id_column=id_column, file_column=table.file_column
-    )
+    own = {"id_str": id_column, "file_loc": table.file_column}
+    pieces = read_labelled(catalog, settings=labels, own=own)
     rows = pd.concat(list(pieces), ignore_index=True)
     _reject_images(rows, Path(table.image_folder or Path(catalog).parent))
     is_again = (first_rows(rows["id_str"]) != rows.index) & (rows["reason"] == "")
@@ -190,7 +189,7 @@ def _rows_to_learn(
         raise ValueError(f"{catalog}: found no row to learn from ({kinds})")
     if kinds:
         log.warning("rejected: %s; see %s", kinds, rejected)
-    return rows.loc[is_good, ["id_str", "file_loc", *columns_of(labels)]]
+    return rows.loc[is_good, ["id_str", "file_loc", *labels.label_cols]]
 
 
 def _reject_images(rows: pd.DataFrame, folder: Path) -> None:
