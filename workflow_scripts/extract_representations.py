@@ -11,7 +11,10 @@ def main(argv: list[str] | None = None) -> None:
     """Read the command line and call the library."""
     parser = command_line.parser(__doc__, ExtractRepresentations)
     parser.add_argument(
-        "--chunk", type=Path, required=True, help="table of galaxies, parquet"
+        "--chunk",
+        type=Path,
+        required=True,
+        help="table (csv, csv.gz, parquet, FITS, VOTable) with id_str and file_loc",
     )
     parser.add_argument("--model", type=Path, required=True, help="model folder")
     parser.add_argument(

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 
 from tests import networks
 from workflow_scripts import (
     compress_representations,
+    extract_representations,
     make_predictions,
     make_predictions_loop,
     train_model,
@@ -122,6 +124,25 @@ def test_predictions_and_representations(tmp_path, catalog, planted, model, shar
         rejected = pd.read_csv(tmp_path / f"files{suffix}_rejected.csv")
         assert list(rejected["id_str"]) == [planted["id_str"][5]]
         assert list(rejected["reason"]) == ["file does not exist"]
+
+
+def test_extract_representations_of_any_table(tmp_path, planted, model):
+    """Csv with paths that begin at its folder, FITS, or the workflow's parquet."""
+    galaxies = planted[["id_str", "file_loc"]][:4]
+    galaxies.to_parquet(tmp_path / "chunk.parquet")
+    Table.from_pandas(galaxies).write(tmp_path / "chunk.fits")
+    beside = [os.path.relpath(path, tmp_path) for path in galaxies["file_loc"]]
+    galaxies.assign(file_loc=beside).to_csv(tmp_path / "chunk.csv", index=False)
+    found = []
+    for name in ("chunk.parquet", "chunk.fits", "chunk.csv"):
+        written = tmp_path / f"{name}.hdf5"
+        words = ["--chunk", str(tmp_path / name), "--model", str(model)]
+        extract_representations.main([*words, "--representations", str(written)])
+        found.append(hdf5.read(written, dataset="representations"))
+    for rows in found:
+        assert rows.id_str == list(galaxies["id_str"])
+        np.testing.assert_array_equal(rows.values, found[0].values)
+    assert np.ptp(found[0].values, axis=0).max() > 0
 
 
 def test_a_loop_that_was_stopped_goes_on(tmp_path, catalog, planted, model):

@@ -11,10 +11,10 @@ from typing import Literal
 import pandas as pd
 
 from zoobot.data_utils import hdf5
+from zoobot.data_utils.galaxy_sources import galaxies_in_folder, galaxies_in_tables
 from zoobot.estimators.devices import use_threads
 from zoobot.predictions.dropout_passes import attributes_of
 from zoobot.predictions.ensembles import Ensemble, Predicted, load_ensemble
-from zoobot.predictions.galaxy_sources import galaxies_in_folder, galaxies_in_tables
 from zoobot.predictions.prediction_files import (
     check_save_loc,
     write_features,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from zoobot.data_utils.galaxy_sources import galaxies_in_folder
 from zoobot.predictions.ensembles import load_ensemble
-from zoobot.predictions.galaxy_sources import galaxies_in_folder
 from zoobot.predictions.prediction_files import check_save_loc, write_outputs
 from zoobot.schemas import Schema
 from zoobot.settings.images import RenderFits

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 import tensorflow as tf
 
+from zoobot.data_utils.galaxy_sources import galaxies_in_tables
 from zoobot.data_utils.image_datasets import get_image_dataset
 from zoobot.data_utils.tfrecord_datasets import get_dataset, shard_image_size
 from zoobot.estimators.augmentation import center_view, unseen_margin
@@ -51,7 +51,8 @@ def extract_representations(
     Parameters
     ----------
     chunk : path
-        Parquet table with id_str and file_loc.
+        Table of any kind with id_str and file_loc, as
+        `zoobot.data_utils.galaxy_sources.galaxies_in_tables` reads it.
     model_folder : path
         A trained model.
     representations : path
@@ -63,7 +64,7 @@ def extract_representations(
     """
     if threads is not None:
         use_threads(threads)
-    galaxies = pd.read_parquet(chunk)
+    galaxies = galaxies_in_tables([chunk])
     card = load_card(model_folder)
     encoder = load_encoder(model_folder)
     blocks = sweep(

@@ -1,4 +1,4 @@
-"""Galaxies to predict outside the workflow: those of a folder, or of tables."""
+"""Galaxies to predict: those of a folder, or of tables."""
 
 from __future__ import annotations
 
