@@ -47,7 +47,7 @@ rule train:
         "../envs/zoobot_gpu.yaml"
     threads: 64
     resources:
-        gpu=1,
+        gpu=settings.train.n_gpus,
     params:
         settings=option_string(settings.train),
         schema=settings.schema_name,
@@ -62,5 +62,6 @@ rule train:
         "--model results/models/{wildcards.run_name}/{wildcards.member} "
         "--tensorboard results/logs/tensorboard/{wildcards.run_name}/{wildcards.member} "
         "--checkpoint results/checkpoints/{wildcards.run_name}/{wildcards.member} "
-        "--code {params.code} --threads {threads} --recipe {params.recipe} "
+        "--code {params.code} --threads {threads} --n-gpus {resources.gpu} "
+        "--recipe {params.recipe} "
         "{params.settings} > {log} 2>&1"

@@ -84,6 +84,7 @@ def train_settings(**changes: object) -> Train:
         "concentration_min": 0.02,
         "concentration_max": 100.02,
         "batch_size": 12,
+        "n_gpus": 1,
         "precision": "float32",
         "epochs": 3,
         "patience": 10,

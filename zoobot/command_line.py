@@ -120,10 +120,14 @@ def _section_of(args: argparse.Namespace) -> type[Section] | None:
 
 
 def option_string(section: Section) -> str:
-    """A section as sorted options of a command line: one string that rules track."""
+    """A section as sorted options of a command line: one string that rules track.
+
+    Without what is the machine's, a change of which is to run nothing anew.
+    """
+    values = section.model_dump(exclude=set(section.of_machine))
     return " ".join(
         f"{_option(name)} {_words(value)}".rstrip()
-        for name, value in sorted(section.model_dump().items())
+        for name, value in sorted(values.items())
     )
 
 

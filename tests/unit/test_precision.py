@@ -11,7 +11,7 @@ from tests import networks
 from zoobot.estimators import define_model
 from zoobot.estimators.layers import FusedBatchNormalization
 from zoobot.schemas import get_schema
-from zoobot.training import compiling
+from zoobot.training import compiling, fitting
 from zoobot.training.losses import get_multiquestion_loss
 
 SCHEMA = get_schema("gz_decals")
@@ -128,3 +128,15 @@ def test_a_step_is_that_of_float32(small_network, precision):
     assert expected[2] < expected[0]
     # Eight bits, of a loss of order 1.
     np.testing.assert_allclose(found, expected, rtol=0, atol=0.02)
+
+
+def test_a_restored_scale_of_the_loss_is_kept(small_network, tmp_path):
+    """Training goes on with it: the optimiser's state is not made a second time."""
+    model = compiled("mixed_float16")
+    model.optimizer.dynamic_scale.assign(8.0)
+    labels = np.zeros((len(IMAGES), 1), np.float32)
+    batches = tf.data.Dataset.from_tensors((IMAGES, labels))
+    config = fitting.TrainConfig(log_dir=tmp_path, epochs=1)
+    fitting.train_estimator(model, config, batches, batches)
+    assert float(model.optimizer.dynamic_scale) == 8.0
+    assert int(model.optimizer.step_counter) == 1

@@ -77,6 +77,7 @@ ALL = Kept(train=frozenset({0}), fit_pca=True, finetune_rings=True)
         {"prepare_ring_catalog": {"columns": {"id_str": "iauname"}}},
         {"data_folder": "elsewhere"},
         {"n_models": 3},
+        {"train": {"n_gpus": 4}},
         {"chunk_catalog": {"galaxies_per_chunk": 100}},
         {"predict": {"n_samples": 9}},
         {"evaluate": {"seed": 1}},

@@ -54,6 +54,7 @@ MAY_IMPORT_TENSORFLOW = {
     "estimators/device_memory.py",
     "estimators/devices.py",
     "estimators/layers.py",  # in one call that only this Keras backend reaches
+    "estimators/replicas.py",
     "estimators/view_layers.py",
     "representations/extract.py",
     "training/finetune.py",
@@ -61,6 +62,7 @@ MAY_IMPORT_TENSORFLOW = {
     "training/keep_best.py",
     "training/batches.py",
     "training/fitting.py",
+    "training/mirrored.py",
 }
 NEEDS_TENSORFLOW = {
     "create_shards",

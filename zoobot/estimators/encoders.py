@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from zoobot.estimators.layers import FusedBatchNormalization
+from zoobot.estimators.layers import FusedBatchNormalization, GalaxyDropout
 
 __all__ = ["get_encoder"]
 
@@ -97,6 +97,7 @@ def get_encoder(
             )
         if isinstance(layer, keras.layers.Dropout):
             config["rate"] *= drop_connect_rate / _KERAS_DROP_CONNECT_RATE
+            return GalaxyDropout.from_config(config)
         return type(layer).from_config(config)
 
     encoder = keras.models.clone_model(plain, clone_function=replace)

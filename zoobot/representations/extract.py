@@ -16,7 +16,7 @@ from zoobot.data_utils.image_datasets import get_image_dataset
 from zoobot.data_utils.tfrecord_datasets import get_dataset, shard_image_size
 from zoobot.estimators.augmentation import center_view, unseen_margin
 from zoobot.estimators.device_memory import within_memory
-from zoobot.estimators.devices import use_threads
+from zoobot.estimators.devices import use_gpus, use_threads
 from zoobot.estimators.encoder_files import load_encoder
 from zoobot.estimators.folding import folded
 from zoobot.estimators.model_card import ModelCard, load_card
@@ -64,6 +64,7 @@ def extract_representations(
     """
     if threads is not None:
         use_threads(threads)
+    use_gpus()
     galaxies = galaxies_in_tables([chunk])
     card = load_card(model_folder)
     encoder = load_encoder(model_folder)

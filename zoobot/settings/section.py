@@ -29,6 +29,9 @@ class Section(pydantic.BaseModel):
     config_key: ClassVar[str] = ""
     """Name of the section in config.yaml, if it is not that of the class."""
 
+    of_machine: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say what computes; but for rounding, no result depends on them."""
+
     @classmethod
     def keys_of(cls, name: str) -> list[str]:
         """Sections of config.yaml that may state a field, its own before its bases'."""

@@ -41,6 +41,7 @@ class Training(Section):
     """The network and its training, whatever the size of the images."""
 
     config_key: ClassVar[str] = "train"
+    of_machine: ClassVar[frozenset[str]] = frozenset({"n_gpus"})
 
     architecture: str
     """Encoder: an EfficientNet of keras.applications, by name."""
@@ -55,7 +56,11 @@ class Training(Section):
     concentration_max: float = Positive
     """Upper end of the predicted concentrations, in votes."""
     batch_size: int = Positive
-    """Galaxies in one training step."""
+    """Galaxies in one training step, of all GPUs together."""
+    n_gpus: int = Field(ge=0)
+    """GPUs that train one member together, a part of each batch each; with 1, the CPU
+    where there is none; 0: the CPU. But for rounding, results do not depend on it, and
+    a change trains nothing anew."""
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
     """Arithmetic of the encoder; weights, head and loss are float32 in all of them."""
     epochs: int = Positive

@@ -37,3 +37,7 @@ def compile_model(
     if any(layer.compute_dtype == "float16" for layer in layers):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
+    if model.built:
+        # Now, in the scope of a strategy if there is one; and else Keras traces the
+        # whole training step twice, which takes longer than many a training.
+        optimizer.build(model.trainable_variables)

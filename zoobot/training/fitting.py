@@ -98,7 +98,7 @@ def train_estimator(
     record = checkpoint.record
     if record.rows:
         log.info("resuming after epoch %d of %d", len(record.rows), train_config.epochs)
-    if model.built:
+    if model.built and not model.optimizer.built:
         # Else Keras traces the whole training step twice, which takes longer than many
         # a training.
         model.optimizer.build(model.trainable_variables)
@@ -214,7 +214,9 @@ class _EpochLines(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         logs = {} if logs is None else logs
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        # As a tensor, also where several devices have a copy of it each.
+        learning_rate = tf.convert_to_tensor(self.model.optimizer.learning_rate)
+        logs["learning_rate"] = float(learning_rate)
         logs["seconds"] = time.monotonic() - self.start
         rate = ""
         if self.n_galaxies is not None:

@@ -60,7 +60,6 @@ def fit_keeping_best(
         If the loss or a weight becomes NaN.
     """
     compile_model(model, optimizer=keras.optimizers.Adam(learning_rate), loss=loss)
-    model.optimizer.build(model.trainable_variables)  # else Keras traces twice
     before = model.evaluate(val, verbose=0)
     best = {"loss": before, "weights": model.get_weights()}
 

@@ -32,6 +32,7 @@ _AS_IN_THE_PAPER = {
     "drop_connect_rate": 0.2,
     "concentration_min": 0.02,
     "concentration_max": 100.02,
+    "n_gpus": 1,
     "precision": "float32",
     "patience": 10,
     "optimizer": "adam",

@@ -12,7 +12,12 @@ import numpy as np
 
 from zoobot.dirichlet_multinomial import fit_constant_concentrations
 from zoobot.estimators import device_memory, encoders, heads
-from zoobot.estimators.devices import be_deterministic, use_threads
+from zoobot.estimators.devices import (
+    be_deterministic,
+    strategy_for,
+    use_gpus,
+    use_threads,
+)
 from zoobot.schemas import Schema, get_schema
 from zoobot.settings.training import Train
 from zoobot.training.batches import (
@@ -24,6 +29,7 @@ from zoobot.training.checkpoint import Checkpoint
 from zoobot.training.compiling import compile_model
 from zoobot.training.fitting import TrainConfig, train_estimator
 from zoobot.training.losses import get_multiquestion_loss
+from zoobot.training.mirrored import in_parts, joined
 from zoobot.training.model_folder import write_model_folder
 from zoobot.versions import library_versions
 
@@ -56,7 +62,9 @@ def train_member(
 ) -> None:
     """Train one model and write its folder: encoder, head, card and history.
 
-    The same seed gives the same weights to the bit on one machine, killed or not.
+    The same seed gives the same weights to the bit on one machine, killed or not. On
+    another number of GPUs they are the same but for rounding, which grows from step to
+    step; a training may go on with another number.
 
     Parameters
     ----------
@@ -94,6 +102,7 @@ def train_member(
     """
     if threads is not None:
         use_threads(threads)
+    use_gpus(settings.n_gpus)
     tree = schema if isinstance(schema, Schema) else get_schema(schema)
     seed = settings.seed + member
     be_deterministic(seed)
@@ -103,16 +112,18 @@ def train_member(
     val_galaxies = get_galaxies(val_shards, settings=settings, image_size=size)
     val = validation_batches(val_galaxies, tree.label_cols, settings=settings)
 
-    encoder, head, model = get_networks(settings, schema=tree, votes=votes)
     steps = math.ceil(len(votes) / settings.batch_size)
-    compile_model(
-        model,
-        optimizer=get_optimizer(settings, steps_per_epoch=steps),
-        loss=get_multiquestion_loss(tree.question_index_groups),
-    )
+    strategy = strategy_for(settings.n_gpus)
+    with strategy.scope():
+        encoder, head, model = get_networks(settings, schema=tree, votes=votes)
+        compile_model(
+            model,
+            optimizer=get_optimizer(settings, steps_per_epoch=steps),
+            loss=get_multiquestion_loss(tree.question_index_groups),
+        )
     checkpoint = Checkpoint(
         checkpoint_folder,
-        belongs_to=settings.model_dump(exclude={"cache"})
+        belongs_to=settings.model_dump(exclude={"cache", *settings.of_machine})
         | library_versions("tensorflow", "keras", "numpy")
         | {
             "code": code,
@@ -137,8 +148,8 @@ def train_member(
             epochs=settings.epochs,
             patience=settings.patience,
         ),
-        train,
-        val,
+        in_parts(train, n_replicas=strategy.num_replicas_in_sync),
+        in_parts(val, n_replicas=strategy.num_replicas_in_sync),
         steps_per_epoch=steps,
         n_galaxies=len(votes),
         checkpoint=checkpoint,
@@ -214,4 +225,4 @@ def get_networks(
         concentration_max=settings.concentration_max,
         start_at=fit_constant_concentrations(votes, schema=schema),
     )
-    return encoder, head, keras.Sequential([encoder, head])
+    return encoder, head, joined(encoder, head)
