@@ -234,20 +234,21 @@ def test_a_galaxy_appended_is_predicted_by_the_kept_models(
     own_project: Path, finished_project: Path, tmp_path: Path
 ):
     """Run it: the twin of a galaxy, with the same image, gets the same results."""
-    survey = finished_project / "results/survey"  # where the images were, and are
     results = own_project / "results"
     models = [*results.glob("**/*.keras"), *results.glob("**/*_model.npz")]
     before = [path.stat().st_mtime_ns for path in models]
-    table = pd.read_csv(results / "survey/labelled.csv", dtype={"id_str": str})
-    twin = table.iloc[0]["id_str"]
-    appended = table[:1].assign(id_str="more")
-    image = survey / appended["file_loc"].iloc[0]
-    appended.assign(file_loc=str(image)).to_csv(tmp_path / "more.csv", index=False)
+    tables = []
+    for name in ("labelled.csv", "unlabelled.csv"):
+        table = pd.read_csv(results / "survey" / name, dtype={"id_str": str})
+        images = finished_project / "results/survey"  # where they were, and are
+        table["file_loc"] = [str(images / one) for one in table["file_loc"]]
+        table.to_csv(results / "survey" / name, index=False)
+        tables.append(table)
+    twin = tables[0].iloc[0]["id_str"]
+    tables[0][:1].assign(id_str="more").to_csv(tmp_path / "more.csv", index=False)
+    catalogs = ["results/survey/labelled.csv", str(tmp_path / "more.csv")]
     configfiles = change_settings(
-        tmp_path,
-        "prepare_catalog",
-        labelled_catalogs=[str(survey / "labelled.csv"), str(tmp_path / "more.csv")],
-        unlabelled_catalogs=[str(survey / "unlabelled.csv")],
+        tmp_path, "prepare_catalog", labelled_catalogs=catalogs
     )
     result = snakemake(own_project, configfiles=configfiles)
     assert result.returncode == 0, result.stdout
