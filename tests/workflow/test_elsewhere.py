@@ -173,7 +173,8 @@ def test_a_file_that_is_not_there_stops_the_plan(
     with web_server(survey) as (start, _):
         archives = {"archives": [f"{start}part3.zip"]}
         settings = write_settings(tmp_path / "a.yaml", start, unpack_images=archives)
-        result = snakemake(project, "-n", configfiles=(TINY, settings))
+        run = ("--directory", str(tmp_path))
+        result = snakemake(project, "-n", *run, configfiles=(TINY, settings))
     assert result.returncode != 0
     assert f"archives: found {start}part3.zip, where there is no file" in result.stdout
 
