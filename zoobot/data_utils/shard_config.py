@@ -49,7 +49,7 @@ class ShardConfig:
     size : int
         Side to which images are resized, pixels; 16 or more.
     encoding : {"raw", "jpeg"}
-        raw is exact and fastest to read; jpeg is about ten times smaller.
+        raw is exact and fastest to read; jpeg is some four times smaller.
     jpeg_quality : int
         Of the jpeg encoding, 1 to 100.
     galaxies_per_shard : int

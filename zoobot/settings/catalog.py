@@ -261,6 +261,6 @@ class WriteShards(Section):
     image_size_px: int = Field(ge=16)
     """Side to which images are resized, in pixels."""
     encoding: Literal["raw", "jpeg"]
-    """raw: uint8, exact and fastest to read; jpeg: about ten times smaller."""
+    """raw: uint8, exact and fastest to read; jpeg: some four times smaller."""
     jpeg_quality: int = Field(ge=1, le=100)
     """Quality of the jpeg encoding."""
