@@ -365,19 +365,22 @@ def calls(path):
 
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
 FORBIDDEN |= {"torch", "tarfile"}
+# Its members are read one by one; test_image_archives.py tests what they may be called.
+ALLOWED = {"image_archives.py": {"tarfile"}}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_sources_run_nothing_that_they_read(path):
-    """No pickle in any form, no evaluated text, no shell, nothing unpacked."""
+    """No pickle in any form, no evaluated text, no shell, nothing unpacked as it is."""
     text = path.read_text()
+    forbidden = FORBIDDEN - ALLOWED.get(path.name, set())
     for node in ast.walk(ast.parse(text)):
         names = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module]
-        assert not {name.split(".")[0] for name in names} & FORBIDDEN
+        assert not {name.split(".")[0] for name in names} & forbidden
     for name, options in calls(path):
         last = name.split(".")[-1]
         assert name not in ("eval", "exec", "compile", "__import__", "os.system")
