@@ -1,7 +1,3 @@
-# A head alone is trained and asked on stored representations.
-GPUS_FOR_RINGS = 0 if settings.finetune_rings.unfreeze == "none" else 1
-
-
 rule prepare_ring_catalog:
     """Galaxies with labels, rings by the cuts or any other; the rest with reasons."""
     input:
@@ -61,7 +57,7 @@ rule finetune_rings:
         "../envs/zoobot_gpu.yaml"
     threads: 64
     resources:
-        gpu=GPUS_FOR_RINGS,
+        gpu=settings.finetune_rings.n_gpus,
     params:
         settings=option_string(settings.finetune_rings),
         labels=(
@@ -97,7 +93,7 @@ rule find_rings:
         "../envs/zoobot_gpu.yaml"
     threads: 64
     resources:
-        gpu=GPUS_FOR_RINGS,
+        gpu=settings.finetune_rings.n_gpus,
     params:
         settings=option_string(settings.finetune_rings),
         code=code_digest("find_rings"),

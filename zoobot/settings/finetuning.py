@@ -44,6 +44,11 @@ class Finetune(Section):
     seed: int = Seed
     """Seed of weights, shuffling, augmentation and dropout."""
 
+    @property
+    def n_gpus(self) -> int:
+        """GPUs to compute on: none for a head alone, which is quicker without."""
+        return 0 if self.unfreeze == "none" else 1
+
 
 USUAL = Finetune(
     hidden_units=64,

@@ -49,7 +49,7 @@ def finetune_rings(
     recipe : str
         Stored in the card: what the ring finder is made by, apart from the galaxies.
     """
-    use_gpus(_gpus_for(settings))
+    use_gpus(settings.n_gpus)
     # As text, of which labels are made where they are checked; a galaxy may be called
     # NA.
     table = pd.read_csv(catalog, dtype=str, keep_default_na=False)
@@ -89,7 +89,7 @@ def find_rings(
     settings : Finetune
         Galaxies in a batch.
     """
-    use_gpus(_gpus_for(settings))
+    use_gpus(settings.n_gpus)
     finder = Finetuned.load(ring_folder)
     predictions = finder.predict(
         pd.read_parquet(chunk),
@@ -99,8 +99,3 @@ def find_rings(
     with written_whole(ring_table) as path:
         predictions.to_parquet(path)
     log.info("wrote predictions of %d galaxies to %s", len(predictions), ring_table)
-
-
-def _gpus_for(settings: Finetune) -> int:
-    """None for a head alone, which is quicker to compute than to send there."""
-    return 0 if settings.unfreeze == "none" else 1
