@@ -24,7 +24,6 @@ localrules:
 
 include: "rules/common.smk"
 include: "rules/kept_models.smk"
-include: "rules/remote.smk"
 include: "rules/catalog.smk"
 include: "rules/training.smk"
 include: "rules/representations.smk"
@@ -32,6 +31,7 @@ include: "rules/predictions.smk"
 include: "rules/rings.smk"
 include: "rules/baselines.smk"
 include: "rules/evaluation.smk"
+include: "rules/remote.smk"
 
 
 rule all:

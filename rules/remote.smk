@@ -1,3 +1,5 @@
+from rules.missing_files import check_missing_files
+
 # A job on a cluster may see files that came since; it makes none of them.
 FILES_TO_FETCH = remote_files.one_of(REMOTES, all_of_them=not workflow.is_main_process)
 
@@ -47,3 +49,18 @@ rule unpack_images:
         "python -m workflow_scripts.unpack_images "
         "--data-folder {params.data_folder:q} --images-folder {output} "
         "{params.settings} > {log} 2>&1"
+
+
+if workflow.is_main_process:
+    readers = (rules.prepare_catalog, rules.prepare_ring_catalog, rules.unpack_images)
+    try:
+        check_missing_files(
+            settings,
+            REMOTES,
+            params={read.rule.name: dict(read.params.items()) for read in readers},
+            check_stored=lambda remote: remote_files.find_stored(
+                remote, storage=storage
+            ),
+        )
+    except ValueError as error:
+        raise WorkflowError(str(error)) from None

@@ -18,8 +18,11 @@ from urllib.parse import unquote, urlsplit
 from zoobot.configuration import Settings
 
 __all__ = [
+    "FETCHED",
+    "FILES",
     "Remote",
     "check_storage",
+    "find_stored",
     "from_storage",
     "local_paths",
     "one_of",
@@ -29,7 +32,7 @@ __all__ = [
 FETCHED = "results/fetched"
 IMAGES = "results/images"
 
-_FILES = (
+FILES = (
     ("prepare_catalog", "labelled_catalogs"),
     ("prepare_catalog", "unlabelled_catalogs"),
     ("prepare_catalog", "file_loc_table"),
@@ -98,7 +101,7 @@ def with_local_copies(settings: Settings) -> tuple[Settings, dict[str, Remote]]:
             )
         return str(Path(here, remote.path))
 
-    for section, field in _FILES:
+    for section, field in FILES:
         settings = _changed(settings, section, field, change=local)
     has_archives = bool(settings.unpack_images.archives)
 
@@ -177,17 +180,34 @@ def from_storage(
     """
 
     def of_name(wildcards: Any) -> Any:
-        remote = remotes[wildcards.name]
-        try:
-            found = storage(remote.address)
-        except Exception as error:
-            raise ValueError(
-                f"{remote.setting}: found {remote.address}, {_no_plugin(remote, error)}"
-            ) from None
-        _check_exists(remote, found.flags["storage_object"])
-        return ancient(found)
+        return ancient(find_stored(remotes[wildcards.name], storage=storage))
 
     return of_name
+
+
+def find_stored(remote: Remote, *, storage: Callable[[str], Any]) -> Any:
+    """Give a file as its storage has it.
+
+    Parameters
+    ----------
+    remote : Remote
+        The file.
+    storage : callable
+        Makes an object of an address, by the plugin that knows its scheme.
+
+    Raises
+    ------
+    ValueError
+        If no plugin knows the scheme, the storage does not answer, or has no such file.
+    """
+    try:
+        found = storage(remote.address)
+    except Exception as error:
+        raise ValueError(
+            f"{remote.setting}: found {remote.address}, {_no_plugin(remote, error)}"
+        ) from None
+    _check_exists(remote, found.flags["storage_object"])
+    return found
 
 
 def check_storage(default_provider: str | None) -> None:

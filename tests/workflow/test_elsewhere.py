@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -179,6 +180,63 @@ def test_a_file_that_is_not_there_stops_the_plan(
     assert f"archives: found {start}part3.zip, where there is no file" in result.stdout
 
 
+@pytest.fixture(scope="module")
+def prepared(
+    project: Path, survey: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder whose catalogue was made of files in it that are gone since."""
+    run = tmp_path_factory.mktemp("prepared")
+    for name in FILES:
+        shutil.copy(survey / name, run)
+    settings = write_settings(run / "settings.yaml", "")
+    options = ("--until", "prepare_catalog", "--directory", str(run))
+    result = snakemake(project, *options, configfiles=(TINY, settings))
+    assert result.returncode == 0, result.stdout
+    for name in FILES[1:]:  # the first is of two sections; the ring finder's is not run
+        (run / name).unlink()
+    return run
+
+
+def test_files_that_were_used_may_go(project: Path, prepared: Path):
+    configs = (TINY, prepared / "settings.yaml")
+    planned = planned_rules(project, "--directory", str(prepared), configfiles=configs)
+    assert "train" in planned
+    assert not planned & {"prepare_catalog", "unpack_images"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"prepare_catalog": {"labelled_catalogs": ["typo.csv"]}},
+            "prepare_catalog.labelled_catalogs: found typo.csv, where",
+        ),
+        (
+            {"unpack_images": {"archives": ["typo.zip"]}},
+            "unpack_images.archives: found typo.zip, where",
+        ),
+        (
+            {"prepare_catalog": {"rejected_share_max": 0.5}},
+            "prepare_catalog.unlabelled_catalogs: found unlabelled.parquet, where",
+        ),
+        (
+            {"unpack_images": {"archives": ["http://127.0.0.1:9/typo.zip"]}},
+            "unpack_images.archives: found http://127.0.0.1:9/typo.zip, which cannot",
+        ),
+    ],
+    ids=["a table", "an archive", "another setting", "an address"],
+)
+def test_files_that_are_needed_may_not_be_missing(
+    project: Path, prepared: Path, tmp_path: Path, changes: dict, expected: str
+):
+    """Also where results are there, from which the engine alone would go on."""
+    settings = write_settings(tmp_path / "settings.yaml", "", **changes)
+    run = ("-n", "--directory", str(prepared))
+    result = snakemake(project, *run, configfiles=(TINY, settings))
+    assert result.returncode != 0
+    assert expected in result.stdout
+
+
 def test_results_in_storage_are_refused(project: Path):
     """As an executor for machines that share no files wants them."""
     if importlib.util.find_spec("snakemake_storage_plugin_s3") is None:
@@ -238,8 +296,29 @@ def test_jobs_go_through_a_queue(
     assert "fetch_file" not in jobs
     assert jobs.count("finished") == 2, jobs
     prepare = (tmp_path / "socket.submitted").read_text().splitlines()[-1]
-    assert prepare.startswith("-A my_account -q batch -N zoobot_prepare_catalog ")
+    assert prepare.startswith("-A my_account -N zoobot_prepare_catalog -q batch ")
     assert " -l select=1:ncpus=2:mem=16000mb:ngpus=0 -l walltime=28800 " in prepare
+
+
+@pytest.mark.parametrize(("gpu", "name"), [(0, "batch"), (1, "gpu"), (4, "gpu")])
+def test_jobs_with_gpus_go_to_their_queue(tmp_path: Path, gpu: int, name: str):
+    profile = yaml.safe_load((ROOT / "profiles/pbs/config.yaml").read_text())
+    asked = profile["default-resources"] | {"gpu": gpu, "mem_mb": 100, "runtime": 9}
+    command = profile["cluster-generic-submit-cmd"].format(
+        resources=SimpleNamespace(**asked), threads=8, rule="train"
+    )
+    result = subprocess.run(
+        ["bash", "-c", f'qsub() {{ echo "$*"; }}; {command} job.sh'],
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    assert result.stdout == (
+        f"-A my_account -N zoobot_train -q {name} "
+        f"-l select=1:ncpus=8:mem=100mb:ngpus={gpu} -l walltime=540 "
+        "-j oe -o results/logs/pbs job.sh\n"
+    )
 
 
 def test_a_job_that_fails_in_a_queue_is_shown(
