@@ -36,19 +36,19 @@ def code_digest(script: str) -> str:
 
 def digest_of(script: Path, *, root: Path) -> str:
     """Digest of a script and of the package's modules below `root` that it reaches."""
-    tree = ast.parse(script.read_text())
-    code = {script.name: _syntax(tree)}
-    todo = _imports(tree, package="")
+    code = {}
+    code[script.name], imported = _read(script.read_text(), package="")
+    todo, looked_at = set(imported), set()
     while todo:
         module = todo.pop()
+        looked_at.add(module)
         path = _source(module, root)
-        if module in code or path is None:
+        if path is None:
             continue
-        tree = ast.parse(path.read_text())
         is_package = path.name == "__init__.py"
         package = module if is_package else module.rpartition(".")[0]
-        todo += _imports(tree, package=package)
-        code[module] = _syntax(tree)
+        code[module], imported = _read(path.read_text(), package=package)
+        todo |= imported - looked_at
     return hashlib.sha256(repr(sorted(code.items())).encode()).hexdigest()[:16]
 
 
@@ -61,7 +61,14 @@ def _source(module: str, root: Path) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def _imports(tree: ast.Module, *, package: str) -> list[str]:
+@cache  # of the text: scripts have most of their modules in common
+def _read(text: str, *, package: str) -> tuple[str, frozenset[str]]:
+    """The syntax of a file, and the modules that it may import."""
+    tree = ast.parse(text)
+    return _syntax(tree), _imports(tree, package=package)
+
+
+def _imports(tree: ast.Module, *, package: str) -> frozenset[str]:
     """Every module that the code may import, lazily or not, and parent packages."""
     names = []
     for node in ast.walk(tree):
@@ -73,12 +80,11 @@ def _imports(tree: ast.Module, *, package: str) -> list[str]:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*above, base] if base else above)
             names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    parents = {
+    return frozenset(
         ".".join(name.split(".")[:n])
         for name in names
         for n in range(1, name.count(".") + 2)
-    }
-    return sorted(parents)
+    )
 
 
 def _syntax(tree: ast.Module) -> str:
