@@ -52,6 +52,7 @@ onsuccess:
 
 
 onstart:
+    read_first_words_of_states()
     # With --nolock another may run in this folder, and these be its jobs.
     if workflow.execution_settings.lock and is_alone(running):
         cancelled = cancel_stale_jobs(Path(".snakemake"))

@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from rules import remote_files
+from rules.cancelled_jobs import read_first_words_of_states
 from rules.code_digest import code_digest
 from rules.stale_jobs import cancel_stale_jobs
 from rules.stale_locks import is_alone, remove_stale_locks
