@@ -32,9 +32,9 @@ if is_running slurmctld && is_running slurmd; then # no job is left behind
         done
     fi
 fi
-for name in slurmd slurmctld munged; do stop $name; done
+for name in slurmd slurmctld slurmdbd mariadbd munged; do stop $name; done
 
-for name in slurm.conf gres.conf; do
+for name in slurm.conf gres.conf slurmdbd.conf; do
     if [ "$(readlink "/etc/slurm/$name")" = "$HOME_OF_ALL/$name" ]; then
         rm -f "/etc/slurm/$name"
     fi

@@ -15,11 +15,14 @@ N_GPUS = 2
 CORES = 4
 """Most of a job. The node has so many that GPUs, not CPUs, are what jobs wait for."""
 
+ACCOUNT = "pretend_account"
+"""What the user's jobs are charged to, if they ask for it."""
+
 CANNOT = 77
 """Exit status of up.sh where no Slurm can be had."""
 
 _OF_THE_USER = {
-    "account: &account my_account": 'account: &account ""',
+    "account: &account my_account": f"account: &account {ACCOUNT}",
     "gpu_type: &gpu_type a100": "gpu_type: &gpu_type pretend",
     "  cpu: {max_gpu: 0}": "  batch: {max_gpu: 0}",
     "  gpu: {max_gpu: 4}": "  accelerated: {max_gpu: 2}",
@@ -37,6 +40,7 @@ class Job:
     comment: str
     """The rule or group and its wildcards."""
     state: str
+    account: str
     n_gpus: int
     n_cpus: int
     memory_mb: int
@@ -74,6 +78,21 @@ def jobs(folder: Path) -> list[Job]:
     return sorted(own, key=lambda job: job.number)
 
 
+def accounting() -> dict[int, tuple[str, str]]:
+    """What Slurm's database says of all jobs: their state and their account."""
+    shown = subprocess.run(
+        [
+            *("sacct", "--allusers", "--allocations", "--starttime=now-1days"),
+            *("--noheader", "--parsable2", "--format=JobIDRaw,State,Account"),
+        ],
+        text=True,
+        capture_output=True,
+        check=True,
+    )
+    found = [line.split("|") for line in shown.stdout.splitlines()]
+    return {int(job): (state, account) for job, state, account in found}
+
+
 def _job(line: str) -> Job:
     fields = dict(re.findall(r"(\S+?)=(\S*)", line))
     hours, minutes, _ = map(int, fields["TimeLimit"].split(":"))
@@ -82,6 +101,7 @@ def _job(line: str) -> Job:
         number=int(fields["JobId"]),
         comment=fields.get("Comment", ""),
         state=fields["JobState"],
+        account=fields["Account"],
         n_gpus=int(gpus[1]) if gpus else 0,
         n_cpus=int(fields["NumCPUs"]),
         memory_mb=_megabytes(fields["MinMemoryNode"]),
@@ -111,9 +131,11 @@ def adapt_profile(project: Path, *, requests: dict[str, str]) -> None:
     path.write_text(text)
 
 
-def submit(folder: Path, *, name: str) -> int:
+def submit(folder: Path, *, name: str, account: str | None = None) -> int:
     """Send off a job of no workflow, which waits; its number."""
     options = [f"--job-name={name}", f"--output={folder}/%j.log", "--mem=100"]
+    if account is not None:
+        options.append(f"--account={account}")
     sent = subprocess.run(
         ["sbatch", "--parsable", *options, "--wrap", "sleep 1800"],
         text=True,

@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.timeout(2400),  # nearly all of it waiting
 ]
 
-SETTINGS = "chunk_catalog: {galaxies_per_chunk: 100}\n"
+SETTINGS = "chunk_catalog: {galaxies_per_chunk: 150}\n"
 """More chunks to sweep than there are GPUs."""
 
 # What two jobs need, whatever they ask for, and what they ask for in each attempt.
@@ -81,8 +81,6 @@ def workflow(folder: Path, name: str) -> Iterator[subprocess.Popen]:
     command = [
         *(sys.executable, "-m", "snakemake", "--workflow-profile", "profiles/slurm"),
         *("--configfile", str(TINY), "more.yaml", "--directory", str(folder)),
-        # Its squeue remembers for an hour, and it has no accounting.
-        *("--slurm-status-command", "squeue"),
         *("--slurm-init-seconds-before-status-checks", "1", "--latency-wait", "5"),
     ]
     with (folder / name).open("w") as printed:
@@ -204,6 +202,9 @@ def test_jobs_of_others_are_left_alone(story: Story):
 
 
 def test_a_cancelled_job_is_tried_again(story: Story):
+    """The accounting says so; the queue would not know a reason."""
+    seen = f"SLURM-job '{story.cancelled}' failed, SLURM status is: 'CANCELLED'. Reason"
+    assert seen in story.printed
     states = {job.number: job.state for job in attempts(story.second, "train")}
     assert states.pop(story.cancelled) == "CANCELLED"
     assert list(states.values()) == ["COMPLETED"]
@@ -222,6 +223,35 @@ def test_more_time_after_it_did_not_suffice(story: Story):
     minutes = {job.state: job.minutes for job in tried}
     minutes.pop("CANCELLED", None)  # if one ran when the workflow was killed
     assert minutes == {"TIMEOUT": 1, "COMPLETED": 5}
+
+
+def test_jobs_are_charged_to_the_account_of_the_profile(story: Story):
+    recorded = pretend.accounting()
+    for job in story.first + story.second:
+        state, account = recorded[job.number]
+        assert account == job.account == pretend.ACCOUNT, job
+        assert state.split()[0] == job.state, job  # as in "CANCELLED by 0"
+    # Which is not where jobs go that name none.
+    assert pretend.ACCOUNT not in {job.account for job in story.others}
+
+
+def test_an_account_that_is_not_the_users_stops_the_run(slurm: None, tmp_path: Path):
+    """With what was found and what there is, and nothing is sent off."""
+    project = copy_project(tmp_path / "project")
+    pretend.adapt_profile(project, requests={})
+    profile = project / "profiles/slurm/config.yaml"
+    profile.write_text(profile.read_text().replace(pretend.ACCOUNT, "mistyped"))
+    (project / "more.yaml").write_text(SETTINGS)
+    folder = tmp_path / "survey"
+    folder.mkdir()
+    with workflow(folder, "run.txt") as process:
+        assert process.wait(120) == 1
+    printed = (folder / "run.txt").read_text()
+    assert re.search(rf"account mistyped .* invalid.*\n.*{pretend.ACCOUNT}", printed)
+    assert not pretend.jobs(folder)
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        pretend.submit(tmp_path, name="mine", account="mistyped")
+    assert "Invalid account" in refused.value.stderr
 
 
 def test_only_jobs_that_need_a_gpu_ask_for_one(story: Story):

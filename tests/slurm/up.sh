@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
-# A Slurm of one node on this machine, to test the workflow on: munged, slurmctld and
-# slurmd on the loopback interface, from Debian's packages, without systemd or cgroups.
+# A Slurm of one node on this machine, to test the workflow on: munged, slurmctld, slurmd
+# and, for the accounting, slurmdbd and mariadbd, on the loopback interface, from Debian's
+# packages, without systemd or cgroups.
 #
 #     tests/slurm/up.sh        # as root; again, it mends what has died
 #     tests/slurm/down.sh      # stops it and removes all but the packages
 #
 # It has CPUs, memory and GPUs that are not there: Slurm counts them, and that is tested.
-# The limits of memory and time that jobs are held to are real. Exit status 77: no Slurm can be had here, and why.
+# The limits of memory and time that jobs are held to are real, and so is the accounting:
+# a job must be on an account of its user. Exit status 77: no Slurm can be had here, and
+# why.
 set -euo pipefail
 
 HOME_OF_ALL=${ZOOBOT_SLURM:-/var/lib/zoobot-slurm}
 CPUS=${ZOOBOT_SLURM_CPUS:-16}
 MEMORY_MB=${ZOOBOT_SLURM_MEMORY_MB:-128000}
 GPUS=${ZOOBOT_SLURM_GPUS:-2}
-PORT=${ZOOBOT_SLURM_PORT:-26817} # slurmctld's; slurmd has the next one
+ACCOUNT=${ZOOBOT_SLURM_ACCOUNT:-pretend_account}
+PORT=${ZOOBOT_SLURM_PORT:-26817} # slurmctld's; slurmd and slurmdbd have the next ones
 
 cannot() {
     echo "no Slurm here: $*" >&2
@@ -48,7 +52,9 @@ await() { # WHAT COMMAND...: until the command succeeds
 
 install_packages() {
     local missing=() package refusal=/usr/sbin/policy-rc.d
-    for package in munge slurm-client slurmctld slurmd; do
+    # Of MariaDB the programs, without its own service.
+    for package in munge slurm-client slurmctld slurmd slurmdbd \
+        mariadb-server-core mariadb-client-core; do
         dpkg --status "$package" 2>/dev/null | grep -q '^Status: .* installed$' ||
             missing+=("$package")
     done
@@ -94,7 +100,12 @@ SlurmctldPidFile=$HOME_OF_ALL/slurmctld.own.pid
 SlurmdPidFile=$HOME_OF_ALL/slurmd.own.pid
 SlurmctldLogFile=$HOME_OF_ALL/slurmctld.log
 SlurmdLogFile=$HOME_OF_ALL/slurmd.log
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort=$((PORT + 2))
+AccountingStoragePass=$HOME_OF_ALL/munge.socket
+AccountingStorageEnforce=associations
+AccountingStorageTRES=gres/gpu
 MpiDefault=none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -109,20 +120,69 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
 KillWait=5
-# Without an accounting database squeue must remember jobs that have ended.
+# Jobs that have ended can be shown by scontrol for an hour.
 MinJobAge=3600
 GresTypes=gpu
 NodeName=$host NodeAddr=127.0.0.1 CPUs=$CPUS RealMemory=$MEMORY_MB Gres=gpu:pretend:$GPUS
 PartitionName=batch Nodes=$host Default=YES MaxTime=1:00:00
 PartitionName=accelerated Nodes=$host MaxTime=1:00:00
 CONFIGURATION
+    # It may hold a password, and slurmdbd insists that nobody else can read it.
+    (umask 077 && cat >"$HOME_OF_ALL/slurmdbd.conf") <<CONFIGURATION
+DbdHost=$host
+DbdAddr=127.0.0.1
+DbdPort=$((PORT + 2))
+SlurmUser=root
+AuthType=auth/munge
+AuthInfo=socket=$HOME_OF_ALL/munge.socket
+CommunicationParameters=NoInAddrAny
+PidFile=$HOME_OF_ALL/slurmdbd.own.pid
+LogFile=$HOME_OF_ALL/slurmdbd.log
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser=root
+StorageLoc=accounting
+CONFIGURATION
+}
+
+start_database() { # small, and without a port: root is let in at its socket
+    local folder=$HOME_OF_ALL/database
+    if [ ! -d "$folder" ]; then
+        rm -rf "$folder.new"
+        mariadb-install-db --no-defaults --user=root --datadir="$folder.new" \
+            --auth-root-authentication-method=socket --skip-test-db \
+            >"$HOME_OF_ALL/mariadb-install-db.out" 2>&1 ||
+            cannot "mariadb-install-db: $(tail -n 1 "$HOME_OF_ALL/mariadb-install-db.out")"
+        mv "$folder.new" "$folder"
+    fi
+    start mariadbd --no-defaults --user=root --datadir="$folder" --skip-networking \
+        --socket="$HOME_OF_ALL/mariadb.socket" --pid-file="$HOME_OF_ALL/mariadbd.own.pid" \
+        --innodb-buffer-pool-size=32M --innodb-log-file-size=16M \
+        --innodb-flush-log-at-trx-commit=0 --innodb-lock-wait-timeout=900
+    await mariadbd mariadb --no-defaults --socket="$HOME_OF_ALL/mariadb.socket" \
+        --execute="SELECT 1"
+}
+
+has() { # WHAT NAME: it is registered
+    sacctmgr --noheader --parsable2 list "$1" format="$1" | grep --quiet --line-regexp "$2"
+}
+
+register() { # the cluster, and an account that root is not charged to unless it asks
+    has cluster pretend || sacctmgr --quiet --immediate add cluster pretend
+    has account "$ACCOUNT" ||
+        sacctmgr --quiet --immediate add account "$ACCOUNT" cluster=pretend
+    sacctmgr --noheader --parsable2 list associations user=root format=account |
+        grep --quiet --line-regexp "$ACCOUNT" ||
+        sacctmgr --quiet --immediate add user root account="$ACCOUNT" cluster=pretend
 }
 
 [ "$(id -u)" = 0 ] || cannot "found user $(id -un), expected root"
-if [ -e /etc/slurm/slurm.conf ] &&
-    [ "$(readlink /etc/slurm/slurm.conf)" != "$HOME_OF_ALL/slurm.conf" ]; then
-    cannot "/etc/slurm/slurm.conf is that of another Slurm"
-fi
+for name in slurm.conf slurmdbd.conf; do
+    if [ -e /etc/slurm/$name ] &&
+        [ "$(readlink /etc/slurm/$name)" != "$HOME_OF_ALL/$name" ]; then
+        cannot "/etc/slurm/$name is that of another Slurm"
+    fi
+done
 mkdir -p "$HOME_OF_ALL"/{state,spool} /etc/slurm
 chmod 755 "$HOME_OF_ALL"
 install_packages
@@ -139,7 +199,7 @@ if [ ! -s "$HOME_OF_ALL/munge.key" ]; then
 fi
 write_configuration "$host"
 # In its usual place, as jobs lose the variables that would lead elsewhere.
-for name in slurm.conf gres.conf; do
+for name in slurm.conf gres.conf slurmdbd.conf; do
     ln -sfn "$HOME_OF_ALL/$name" "/etc/slurm/$name"
 done
 unset SLURM_CONF
@@ -149,6 +209,10 @@ start munged --foreground --origin=127.0.0.1 --key-file="$HOME_OF_ALL/munge.key"
     --socket="$HOME_OF_ALL/munge.socket" --seed-file="$HOME_OF_ALL/munge.seed" \
     --pid-file="$HOME_OF_ALL/munged.own.pid" --log-file="$HOME_OF_ALL/munged.log"
 await munged munge --socket="$HOME_OF_ALL/munge.socket" --no-input
+start_database
+MYSQL_UNIX_PORT=$HOME_OF_ALL/mariadb.socket start slurmdbd -D
+await slurmdbd sacctmgr --noheader list cluster
+register >>"$HOME_OF_ALL/sacctmgr.out" 2>&1
 start slurmctld -D
 await slurmctld scontrol ping
 start slurmd -D
