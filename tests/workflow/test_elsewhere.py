@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import boto3
 import pandas as pd
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 
 from tests.workflow.remote_survey import (
     FILES,
@@ -108,14 +110,6 @@ def test_what_was_fetched_needs_no_server(project: Path, survey: Path, tmp_path:
 def test_object_storage(
     project: Path, survey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    for module in ("snakemake_storage_plugin_s3", "moto", "flask", "flask_cors"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(
-                f"{module} is not installed (snakemake-storage-plugin-s3, moto)"
-            )
-    import boto3
-    from moto.server import ThreadedMotoServer
-
     for name in ("ACCESS_KEY", "SECRET_KEY"):
         monkeypatch.setenv(f"SNAKEMAKE_STORAGE_S3_{name}", "testing")
     monkeypatch.setenv("SNAKEMAKE_STORAGE_S3_REGION", "us-east-1")
@@ -239,8 +233,6 @@ def test_files_that_are_needed_may_not_be_missing(
 
 def test_results_in_storage_are_refused(project: Path):
     """As an executor for machines that share no files wants them."""
-    if importlib.util.find_spec("snakemake_storage_plugin_s3") is None:
-        pytest.skip("snakemake-storage-plugin-s3 is not installed")
     storage = ("--default-storage-provider", "s3", "--default-storage-prefix", "s3://b")
     result = snakemake(project, "-n", *storage)
     assert result.returncode != 0
