@@ -261,6 +261,7 @@ def run_joins(run: Runner, *, n_to_fit: int | None = None) -> None:
 def run_rings(run: Runner) -> None:
     """Finetune on the ring catalogue, rate one chunk, join all."""
     folder = run.folder
+    chunk = Path(run.files("chunks/labelled_*.parquet")[0])
     run(
         "finetune_rings",
         *("--representations", *run.files("representations/*")),
@@ -269,8 +270,8 @@ def run_rings(run: Runner) -> None:
     )
     run(
         "find_rings",
-        *_options(chunk=run.files("chunks/labelled_*.parquet")[0]),
-        *_options(representations="one.hdf5"),
+        *_options(chunk=str(chunk)),
+        *_options(representations=f"representations/{chunk.stem}.hdf5"),
         *_options(rings="rings", table="one_rings.parquet"),
     )
     large_survey.draw_ring_tables(folder / "chunks", folder / "ring_tables")
