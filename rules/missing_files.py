@@ -19,19 +19,12 @@ from zoobot.configuration import Settings
 
 __all__ = ["check_missing_files"]
 
-# The section that names files, and rule that reads them: what it makes.
-_MADE = {
-    "prepare_catalog": "results/catalog/labelled.parquet",
-    "prepare_ring_catalog": "results/rings/catalog.csv",
-    "unpack_images": "results/images",
-}
-
 
 def check_missing_files(
     settings: Settings,
     remotes: Mapping[str, Remote],
     *,
-    params: Mapping[str, Mapping[str, str]],
+    readers: Mapping[str, Any],
     check_stored: Callable[[Remote], Any],
 ) -> None:
     """Refuse files that are nowhere, unless the results that are there came of them.
@@ -45,8 +38,9 @@ def check_missing_files(
         Those with paths of local copies in the place of addresses.
     remotes : mapping of str to Remote
         The files to fetch, by name.
-    params : mapping of str to mapping of str to str
-        By rule and name, what the rules that read the files are given.
+    readers : mapping of str to rule
+        The rules that read the files, by their names, which are those of the sections
+        too, as the engine gives them: with ``output`` and ``params``.
     check_stored : callable
         Raises a ValueError if a file is not where its address says.
 
@@ -60,8 +54,7 @@ def check_missing_files(
         texts = [named] if isinstance(named, str) else named
         paths = local_paths(texts, data_folder=settings.data_folder)
         missing = {path for path in paths if not Path(path).exists()}
-        asked = {text for name, text in params[section].items() if name != "code"}
-        for path in sorted(missing - _unneeded(Path(_MADE[section]), missing, asked)):
+        for path in sorted(missing - _unneeded(missing, reader=readers[section])):
             remote = remotes.get(path.removeprefix(f"{FETCHED}/"))
             if remote is not None:
                 check_stored(remote)
@@ -72,15 +65,14 @@ def check_missing_files(
                 )
 
 
-def _unneeded(made: Path, missing: set[str], asked: set[str]) -> set[str]:
+def _unneeded(missing: set[str], *, reader: Any) -> set[str]:
     """Missing files that need not be there."""
-    if not missing or not made.exists():
+    made = IOFile(str(reader.output[0]))
+    if not missing or not Path(made).exists():
         return missing
     records = FilePersistence()
-    used = records.input(IOFile(str(made)))
+    used = records.input(made)
     if used is None:  # the engine's records of the results were not brought along
         return missing
-    is_as_asked = {repr(text) for text in asked} <= set(
-        records.params(IOFile(str(made)))
-    )
-    return set(used) if is_as_asked else set()
+    asked = {repr(text) for name, text in reader.params.items() if name != "code"}
+    return set(used) if asked <= set(records.params(made)) else set()

@@ -1,3 +1,5 @@
+from functools import partial
+
 from rules.missing_files import check_missing_files
 
 # A job on a cluster may see files that came since; it makes none of them.
@@ -57,10 +59,8 @@ if workflow.is_main_process:
         check_missing_files(
             settings,
             REMOTES,
-            params={read.rule.name: dict(read.params.items()) for read in readers},
-            check_stored=lambda remote: remote_files.find_stored(
-                remote, storage=storage
-            ),
+            readers={reader.rule.name: reader for reader in readers},
+            check_stored=partial(remote_files.find_stored, storage=storage),
         )
     except ValueError as error:
         raise WorkflowError(str(error)) from None
