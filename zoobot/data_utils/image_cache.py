@@ -70,6 +70,7 @@ class Images:
             image = load_image(self._paths[number], size_px=self._size_px)
             self._kept[number] = image
             self._is_kept[number] = True
+        # A copy: TensorFlow may write into an array that Python gives it.
         return np.array(self._kept[number])
 
 
