@@ -77,14 +77,14 @@ def steps(n_devices: int) -> dict[str, np.ndarray]:
     shape = (n_galaxies, len(_SCHEMA.answers))
     votes = np.random.default_rng(0).integers(0, 5, shape).astype(np.float32)
     images = networks.drawn_images(n_galaxies, seed=1)
-    ends = np.cumsum(BATCHES)
+    ends = np.cumsum(BATCHES)[:-1]
     # Not from a generator: TensorFlow may write into arrays that Python gives it there.
-    parts = [
-        tf.data.Dataset.from_tensors((images[end - n : end], votes[end - n : end]))
-        for n, end in zip(BATCHES, ends, strict=True)
-    ]
+    batches = map(
+        tf.data.Dataset.from_tensors,
+        zip(np.split(images, ends), np.split(votes, ends), strict=True),
+    )
     dataset = in_parts(
-        functools.reduce(tf.data.Dataset.concatenate, parts),
+        functools.reduce(tf.data.Dataset.concatenate, batches),
         n_replicas=strategy.num_replicas_in_sync,
     )
     before, seen = model.get_weights(), _Steps()
